@@ -1,0 +1,118 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		args   []string
+		want   int
+	}{
+		"NoCommand":    {reason: "Without a command there is nothing to do.", want: 2},
+		"Unknown":      {reason: "An unknown command is refused.", args: []string{"go"}, want: 2},
+		"EmptyExec":    {reason: "exec without a program is refused.", args: []string{"exec", "--"}, want: 2},
+		"CommandFails": {reason: "The command's own exit code is passed on.", args: []string{"exec", "--", "sh", "-c", "exit 7"}, want: 7},
+		"Environment": {
+			reason: "The command sees both addresses.",
+			args:   []string{"exec", "--", "sh", "-c", `test -n "$WEFT_TEST_DATABASE_URL" && test -n "$WEFT_TEST_REDIS_URL"`},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireServers(t, tc.args)
+			got, err := run(t.Context(), tc.args, os.Stdout)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nrun(...): -want, +got:\n%s\nerror: %v", tc.reason, diff, err)
+			}
+		})
+	}
+}
+
+// TestStopLeavesNothing proves that both servers are gone after stop.
+func TestStopLeavesNothing(t *testing.T) {
+	t.Parallel()
+	requireServers(t, []string{"exec", "--", "true"})
+	dir, err := os.MkdirTemp("", "weft-services-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	s := newServices(dir)
+	if err := s.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !s.running(t.Context()) {
+		t.Error("running(): want true after start")
+	}
+	if err := s.stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range []int{s.state.PostgresPort, s.state.RedisPort} {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			t.Errorf("port %d is still in use after stop: %v", port, err)
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestReadPID(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		text   string
+		want   int
+		failed bool
+	}{
+		"Postmaster": {reason: "Postgres writes more lines behind the id.", text: "4242\n/data\n", want: 4242},
+		"Redis":      {reason: "Redis writes the id alone.", text: "17\n", want: 17},
+		"Empty":      {reason: "An empty file must not become a signal to process group 0.", text: "", failed: true},
+		"Negative":   {reason: "A negative id would signal a whole group.", text: "-1", failed: true},
+		"Init":       {reason: "Process 1 is never ours.", text: "1", failed: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "pid")
+			if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got, err := readPID(path)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nreadPID(...): -want, +got:\n%s", tc.reason, diff)
+			}
+			if (err != nil) != tc.failed {
+				t.Errorf("%s\nreadPID(...): error %v, want an error: %t", tc.reason, err, tc.failed)
+			}
+		})
+	}
+}
+
+// requireServers skips a case that starts servers where none are installed:
+// the unit tests must run without Debian's packages.
+func requireServers(t *testing.T, args []string) {
+	t.Helper()
+	if len(args) < 3 {
+		return
+	}
+	if _, err := postgresBinary("initdb"); err != nil {
+		t.Skip("Postgres is not installed; make deps installs it")
+	}
+}
