@@ -56,6 +56,9 @@ type Call struct {
 	// Emit streams a piece of text out of the main port. The component still
 	// returns the whole text in the end.
 	Emit func(text string)
+	// AddTokens reports tokens of a model that were used; it may be called
+	// several times. Where the run's budget is used up, ctx ends.
+	AddTokens func(tokens int64)
 }
 
 // RunInfo is what a component may know of the run that it is part of.
