@@ -125,6 +125,7 @@ type Runtime struct {
 	Resources *Resources `json:"resources,omitempty"`
 
 	// Replicas bounds the number of pods. Default 1 and 1.
+	// +kubebuilder:default={}
 	// +optional
 	Replicas *Replicas `json:"replicas,omitempty"`
 
@@ -169,15 +170,18 @@ type Egress struct {
 
 // Replicas bounds the number of pods.
 type Replicas struct {
-	// Min is the number of pods that always run. Default 1.
+	// Min is the number of pods that always run. Default 1. With 0 no pod
+	// runs, and the flow says so in its status. This is the field that
+	// "kubectl scale" sets.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	// +kubebuilder:default=1
 	// +optional
 	Min *int32 `json:"min,omitempty"`
 
-	// Max is the number of pods that may run. Default: the same as min, at
-	// least 1.
+	// Max is the number of pods that may run. Where it is larger than min, a
+	// HorizontalPodAutoscaler decides between the two. Default: the same as
+	// min, at least 1.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
@@ -185,6 +189,8 @@ type Replicas struct {
 }
 
 // Resources of a runtime pod.
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.requests.memory) || !has(self.limits) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0",message="requests.memory must not be larger than limits.memory"
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.requests.cpu) || !has(self.limits) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",message="requests.cpu must not be larger than limits.cpu"
 type Resources struct {
 	// Limits that the kernel enforces. Default memory 4Gi, no limit on cpu.
 	// +optional
@@ -226,13 +232,13 @@ type SecretKeyRef struct {
 	// Name of the Secret.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`
 	Name string `json:"name"`
 
 	// Key in the Secret's data.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9._-]+$`
+	// +kubebuilder:validation:Pattern=`^\.?[A-Za-z0-9_-][A-Za-z0-9._-]*$`
 	Key string `json:"key"`
 }
 
@@ -264,7 +270,8 @@ type RevisionStatus struct {
 	// +optional
 	Desired string `json:"desired,omitempty"`
 
-	// Serving is the revision that answers requests.
+	// Serving is the revision that answers requests or, while none does (the
+	// condition Available says so), the last one that did.
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Serving string `json:"serving,omitempty"`

@@ -17,7 +17,8 @@ const (
 	// ConditionReady is True when a request to status.url is answered by the
 	// revision of this generation. It is computed from the others.
 	ConditionReady = "Ready"
-	// ConditionReconciling is True while work is under way, and absent
+	// ConditionReconciling is True while work on a generation that
+	// status.observedGeneration has not reached yet is under way, and absent
 	// otherwise.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True when the object will not get better by itself,
@@ -37,6 +38,10 @@ const (
 	ReasonWorkspaceMissing = "WorkspaceMissing"
 	// ReasonResolved: all references exist.
 	ReasonResolved = "Resolved"
+	// ReasonWorkspaceNotReady: the Workspace is not set up yet.
+	ReasonWorkspaceNotReady = "WorkspaceNotReady"
+	// ReasonNotChecked: the references could not be looked up.
+	ReasonNotChecked = "NotChecked"
 	// ReasonSecretNotFound: a Secret, or the key in it, does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonVaultKeyNotFound: the vault has no key of that name for this
@@ -60,6 +65,8 @@ const (
 	ReasonRolloutTimedOut = "RolloutTimedOut"
 	// ReasonProgressing: a rollout is under way.
 	ReasonProgressing = "Progressing"
+	// ReasonScaledToZero: spec.runtime.replicas.min is 0.
+	ReasonScaledToZero = "ScaledToZero"
 	// ReasonPaused: spec.state is Paused.
 	ReasonPaused = "Paused"
 	// ReasonAddressed: the object has an address.
@@ -70,6 +77,11 @@ const (
 	// ReasonNamespaceConflict: the namespace exists and belongs to something
 	// else.
 	ReasonNamespaceConflict = "NamespaceConflict"
+	// ReasonTrustNotFound: the public keys that requests are checked with do not
+	// exist in the system namespace yet.
+	ReasonTrustNotFound = "TrustNotFound"
+	// ReasonTestRuntimeDisabled: spec.testRuntime.disabled is set.
+	ReasonTestRuntimeDisabled = "TestRuntimeDisabled"
 	// ReasonApplyFailed: the Kubernetes API refused an object; the message says
 	// which and why.
 	ReasonApplyFailed = "ApplyFailed"

@@ -229,7 +229,10 @@ type Edge struct {
 
 // FlowStatus says what became of the flow.
 type FlowStatus struct {
-	// ObservedGeneration is the generation that this status speaks of.
+	// ObservedGeneration is the newest generation whose outcome is known: it is
+	// Ready, or Stalled. While work on a newer one is under way, Reconciling is
+	// True, and the conditions carry that generation.
+	// +kubebuilder:validation:Minimum=0
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 

@@ -118,11 +118,15 @@ type TestRuntime struct {
 
 // WorkspaceStatus says what became of the workspace.
 type WorkspaceStatus struct {
-	// ObservedGeneration is the generation that this status speaks of.
+	// ObservedGeneration is the newest generation whose outcome is known: it is
+	// Ready, or Stalled. While work on a newer one is under way, Reconciling is
+	// True, and the conditions carry that generation.
+	// +kubebuilder:validation:Minimum=0
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Namespace of the workspace.
+	// Namespace of the workspace. Empty until it exists and belongs to the
+	// workspace; flows run in no other.
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
