@@ -19,7 +19,8 @@ const samples = 20
 // latencies are sorted durations.
 type latencies []time.Duration
 
-func (l latencies) at(fraction float64) time.Duration {
+// At is the value below which the fraction of the samples lies.
+func (l latencies) At(fraction float64) time.Duration {
 	return l[min(len(l)-1, int(fraction*float64(len(l))))]
 }
 
