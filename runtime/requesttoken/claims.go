@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -184,7 +185,7 @@ func newWire(c Claims, now time.Time) wire {
 func (w *wire) claims() Claims {
 	return Claims{
 		Subject: w.Subject, Audience: w.Audience, Method: w.Method, Path: w.Path,
-		Workspace: w.Workspace, Target: w.Target, Keys: w.Keys, Previews: w.Previews,
+		Workspace: w.Workspace, Target: w.Target, Keys: slices.Clone(w.Keys), Previews: w.Previews,
 		IssuedAt: time.Unix(w.IssuedAt, 0), ExpiresAt: time.Unix(w.ExpiresAt, 0),
 	}
 }

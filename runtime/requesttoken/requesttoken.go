@@ -96,7 +96,7 @@ type Expect struct {
 // Verifier verifies tokens with a set of public keys that may be replaced
 // while it is in use. It is safe for concurrent use.
 type Verifier struct {
-	set atomic.Pointer[KeySet]
+	state atomic.Pointer[state]
 }
 
 // NewVerifier returns a Verifier with the keys of the set.
@@ -106,8 +106,9 @@ func NewVerifier(set KeySet) *Verifier {
 	return v
 }
 
-// Replace puts another key set in the place of the present one.
-func (v *Verifier) Replace(set KeySet) { v.set.Store(&set) }
+// Replace puts another key set in the place of the present one. Nothing that
+// was verified with the former set is remembered.
+func (v *Verifier) Replace(set KeySet) { v.state.Store(newState(set)) }
 
 // Verify returns the claims of a token that is signed by a key of the set, is
 // good now, and was minted for exactly this audience, method and path.
@@ -115,45 +116,14 @@ func (v *Verifier) Verify(token string, e Expect) (Claims, error) {
 	if e.Audience == "" || e.Method == "" || e.Path == "" || e.Now.IsZero() {
 		return Claims{}, fmt.Errorf("%w: nothing to compare it with", ErrInvalid)
 	}
-	if err := checkForm(token); err != nil {
-		return Claims{}, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	var w wire
-	if _, err := parser(e).ParseWithClaims(token, &w, v.key); err != nil {
+	w, err := v.state.Load().verify(token, e)
+	if err != nil {
 		return Claims{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if w.Method != e.Method || w.Path != e.Path {
 		return Claims{}, fmt.Errorf("%w: it was made for another method or path", ErrInvalid)
 	}
 	return w.claims(), nil
-}
-
-// parser holds the library's checks: the one algorithm, iss, aud, exp and iat.
-// wire adds those of the claims' form.
-func parser(e Expect) *jwt.Parser {
-	return jwt.NewParser(
-		jwt.WithValidMethods([]string{algorithm}),
-		jwt.WithIssuer(Issuer),
-		jwt.WithAudience(e.Audience),
-		jwt.WithExpirationRequired(),
-		jwt.WithIssuedAt(),
-		jwt.WithLeeway(Skew),
-		jwt.WithStrictDecoding(),
-		jwt.WithTimeFunc(func() time.Time { return e.Now }),
-	)
-}
-
-// key finds the public key by kid in the set, and nowhere else.
-func (v *Verifier) key(t *jwt.Token) (any, error) {
-	id, ok := t.Header["kid"].(string)
-	if !ok {
-		return nil, errors.New("no key id")
-	}
-	key, ok := v.set.Load().keys[id]
-	if !ok {
-		return nil, errors.New("unknown key id")
-	}
-	return key, nil
 }
 
 // checkForm refuses whatever Mint would not have written before anything is
