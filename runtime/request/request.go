@@ -215,8 +215,9 @@ func checkMethod(method string) error {
 			return fmt.Errorf("%w: a method is written in capital letters", ErrAmbiguous)
 		}
 	}
-	if method == "" || len(method) > 16 {
-		return fmt.Errorf("%w: no method", ErrAmbiguous)
+	// CONNECT names an authority, not a path; net/http lets it name either.
+	if method == "" || len(method) > 16 || method == http.MethodConnect {
+		return fmt.Errorf("%w: no method that a path can have", ErrAmbiguous)
 	}
 	return nil
 }
