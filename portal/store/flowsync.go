@@ -22,7 +22,7 @@ func (s *Store) DueFlows(ctx context.Context, lease time.Duration, limit int) ([
 	var due []FlowSync
 	err := s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var err error
-		due, err = many[FlowSync](ctx, tx, `UPDATE flow_sync SET due_at = now() + $1, attempts = attempts + 1, updated_at = now()
+		due, err = many[FlowSync](ctx, tx, `UPDATE flow_sync SET due_at = now() + $1::interval, attempts = attempts + 1, updated_at = now()
 			WHERE flow_id IN (SELECT flow_id FROM flow_sync WHERE due_at <= now() ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 			RETURNING flow_id, workspace_id, attempts`, lease, limit)
 		return err
@@ -50,11 +50,11 @@ func (s *Store) FlowApplied(ctx context.Context, workspace, id uuid.UUID, versio
 }
 
 // FlowNotApplied notes why the cluster does not have the flow's version, and
-// when to try again.
+// when to try again. A save since then, which is due at once, is not put off.
 func (s *Store) FlowNotApplied(ctx context.Context, workspace, id uuid.UUID, reason, message string, again time.Duration) error {
 	return s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE flow_sync SET reason = $3, message = $4, due_at = now() + $5, updated_at = now()
-			WHERE workspace_id = $1 AND flow_id = $2`, workspace, id, reason, message, again)
+		_, err := tx.Exec(ctx, `UPDATE flow_sync SET reason = $3, message = $4, due_at = now() + $5::interval, updated_at = now()
+			WHERE workspace_id = $1 AND flow_id = $2 AND attempts > 0`, workspace, id, reason, message, again)
 		return err
 	})
 }
@@ -64,7 +64,7 @@ func (s *Store) FlowNotApplied(ctx context.Context, workspace, id uuid.UUID, rea
 func (s *Store) PurgeFlow(ctx context.Context, workspace, id uuid.UUID, after time.Duration) (time.Duration, error) {
 	var left time.Duration
 	err := s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT greatest(deleted_at + $3 - now(), '0'::interval) FROM flows
+		err := tx.QueryRow(ctx, `SELECT greatest(deleted_at + $3::interval - now(), '0'::interval) FROM flows
 			WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NOT NULL FOR UPDATE`, workspace, id, after).Scan(&left)
 		if err != nil || left > 0 {
 			return err
