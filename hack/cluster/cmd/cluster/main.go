@@ -10,11 +10,17 @@ import (
 	"syscall"
 
 	"github.com/weft-run/weft/hack/cluster/internal/app"
+	"github.com/weft-run/weft/hack/cluster/internal/host"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The node's tools are in directories that are often not in root's PATH.
+	if err := os.Setenv("PATH", host.Path(os.Getenv("PATH"))); err != nil {
+		fmt.Fprintf(os.Stderr, "cluster: %v\n", err)
+		os.Exit(1) //nolint:gocritic // nothing is running yet
+	}
 	if err := app.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv); err != nil {
 		fmt.Fprintf(os.Stderr, "cluster: %v\n", err)
 		stop()

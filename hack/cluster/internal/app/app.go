@@ -13,6 +13,7 @@ import (
 
 	"github.com/weft-run/weft/hack/cluster/internal/build"
 	"github.com/weft-run/weft/hack/cluster/internal/layout"
+	"github.com/weft-run/weft/hack/cluster/internal/local"
 	"github.com/weft-run/weft/hack/cluster/internal/progress"
 )
 
@@ -79,13 +80,51 @@ func newEnvironment(stdout, stderr io.Writer, getenv func(string) string, source
 	}, nil
 }
 
+// dispatch runs the command. The supervisor comes first: it must not depend on
+// anything but its state directory.
 func dispatch(ctx context.Context, env environment, command string, args []string) error {
 	switch command {
+	case local.SuperviseCommand:
+		return local.Supervise(ctx, env.state)
 	case "assets":
 		return assets(ctx, env)
+	case "down":
+		return down(ctx, env)
+	case "up":
+		return withSource(ctx, env, func(c cluster) error { return c.Up(ctx) })
+	case "status":
+		return withCluster(ctx, env, func(c cluster) error { return c.Status(ctx, env.stdout) })
+	case "load":
+		return withCluster(ctx, env, func(c cluster) error { return c.Load(ctx, args) })
+	case "kubeconfig":
+		return withCluster(ctx, env, func(c cluster) error { return printKubeconfig(env, c) })
 	default:
 		return fmt.Errorf("%w %q", errUsage, command)
 	}
+}
+
+func withSource(ctx context.Context, env environment, do func(cluster) error) error {
+	if err := env.findSource(); err != nil {
+		return err
+	}
+	return withCluster(ctx, env, do)
+}
+
+func withCluster(ctx context.Context, env environment, do func(cluster) error) error {
+	chosen, err := choose(ctx, env)
+	if err != nil {
+		return err
+	}
+	return do(chosen)
+}
+
+func printKubeconfig(env environment, c cluster) error {
+	path, err := c.Kubeconfig()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(env.stdout, path)
+	return err
 }
 
 // assets prints the directory of the control plane's programs.

@@ -103,6 +103,14 @@ func (t Tree) paths(group string) []string {
 	return paths
 }
 
+// Exists says whether the cluster has left a group.
+func (t Tree) Exists() bool {
+	return slices.ContainsFunc(t.paths(""), func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	})
+}
+
 // Create makes the cluster's own groups.
 func (t Tree) Create() error {
 	for _, group := range []string{"", System, Shims} {

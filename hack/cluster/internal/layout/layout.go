@@ -49,6 +49,8 @@ const (
 	PauseImage = "docker.io/local/pause:1"
 	// CoreDNSImage serves the cluster's names.
 	CoreDNSImage = "docker.io/local/coredns:1"
+	// VolumeLabel marks the local persistent volumes, with the value "true".
+	VolumeLabel = "weft.run/local-volume"
 	// Volumes is the number of local persistent volumes.
 	Volumes = 8
 )

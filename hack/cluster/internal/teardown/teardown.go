@@ -1,0 +1,215 @@
+// Package teardown removes a local cluster from the machine, in whatever state
+// it is: running, half started, killed, or from before a restart.
+package teardown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/weft-run/weft/hack/cluster/internal/cgroup"
+	"github.com/weft-run/weft/hack/cluster/internal/journal"
+	"github.com/weft-run/weft/hack/cluster/internal/layout"
+	"github.com/weft-run/weft/hack/cluster/internal/mounts"
+	"github.com/weft-run/weft/hack/cluster/internal/network"
+)
+
+// timeout of one step.
+const timeout = time.Minute
+
+// step is one part of the work. All are tried even if one fails, except that
+// files are only deleted when nothing uses them any more.
+type step struct {
+	what string
+	do   func(context.Context) error
+	// essential steps stop the removal when they fail.
+	essential bool
+}
+
+// Run removes everything. It can be repeated after it failed or was killed: the
+// journal goes last.
+func Run(ctx context.Context, state layout.State, say func(format string, args ...any)) error {
+	if err := errors.Join(network.CheckOwner(state), CheckState(state)); err != nil {
+		return err
+	}
+	before, err := journal.Read(state.Journal())
+	if err != nil {
+		return err
+	}
+	var failures error
+	for _, s := range steps(state, before) {
+		say("%s", s.what)
+		limited, cancel := context.WithTimeout(ctx, timeout)
+		err := s.do(limited)
+		cancel()
+		if err != nil {
+			failures = errors.Join(failures, fmt.Errorf("%s: %w", s.what, err))
+		}
+		if failures != nil && s.essential {
+			return failures
+		}
+	}
+	return failures
+}
+
+// CheckState fails when the state directory holds something that is not a
+// cluster's: it would be deleted with the cluster.
+func CheckState(state layout.State) error {
+	entries, err := os.ReadDir(state.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look into the state directory: %w", err)
+	}
+	if _, err := os.Stat(state.Journal()); err == nil {
+		return nil
+	}
+	for _, entry := range entries {
+		// A first start that was killed may leave half a journal.
+		if !strings.HasPrefix(entry.Name(), ".tmp-") {
+			return fmt.Errorf("%s holds files that are not a cluster's, such as %s; choose another WEFT_CLUSTER_DIR", state.Root, entry.Name())
+		}
+	}
+	return nil
+}
+
+func steps(state layout.State, before journal.Journal) []step {
+	return []step{
+		{what: "ending processes", do: killAll, essential: true},
+		{what: "removing shims' sockets", do: func(context.Context) error { return removeShimSockets(state) }},
+		{what: "unmounting", do: func(context.Context) error { return mounts.UnmountBelow(state.Root) }, essential: true},
+		{what: "removing cgroups", do: removeCgroups},
+		{what: "removing network devices and rules", do: func(ctx context.Context) error { return network.Remove(ctx, before) }},
+		{what: "restoring kernel settings", do: func(context.Context) error { return before.RestoreSysctls() }},
+		{what: "removing files outside of the state directory", do: func(context.Context) error { return removeOutside(state, before) }},
+		// From here on nothing is known about the machine any more.
+		{what: "checking", do: func(context.Context) error { return nil }, essential: true},
+		{what: "removing " + state.Root, do: func(context.Context) error { return removeState(state) }},
+	}
+}
+
+// killAll ends the supervisor, the components, the shims and the pods: they are
+// all in the cluster's cgroup.
+func killAll(ctx context.Context) error {
+	tree, err := cgroup.Detect()
+	if err != nil {
+		return err
+	}
+	return tree.Kill(ctx, "")
+}
+
+func removeCgroups(ctx context.Context) error {
+	tree, err := cgroup.Detect()
+	if err != nil {
+		return err
+	}
+	return tree.Remove(ctx)
+}
+
+// removeShimSockets deletes the sockets that killed shims left in containerd's
+// common directory. Each shim wrote the address of its own next to its bundle.
+func removeShimSockets(state layout.State) error {
+	files, err := filepath.Glob(filepath.Join(state.ContainerdState(), "io.containerd.runtime.v2.task", "*", "*", "address"))
+	if err != nil {
+		return err
+	}
+	var failures error
+	for _, file := range files {
+		address, err := os.ReadFile(file)
+		if err != nil {
+			failures = errors.Join(failures, err)
+			continue
+		}
+		if socket, ours := shimSocket(string(address)); ours {
+			failures = errors.Join(failures, ignoreMissing(os.Remove(socket)))
+		}
+	}
+	return failures
+}
+
+// shimSocket returns the path in a shim's address, if it is where containerd
+// puts them.
+func shimSocket(address string) (string, bool) {
+	path, isUnix := strings.CutPrefix(strings.TrimSpace(address), "unix://")
+	return path, isUnix && filepath.Dir(filepath.Clean(path)) == "/run/containerd/s"
+}
+
+// removeOutside deletes what components wrote outside of the state directory:
+// links to our pods' logs, results of our pod network, and the directories that
+// were made for them, if nobody else uses them.
+func removeOutside(state layout.State, before journal.Journal) error {
+	failures := errors.Join(
+		removeMatching("/var/log/containers", func(path string) bool { return linksInto(path, state.PodLogs()) }),
+		removeMatching("/var/lib/cni/results", func(path string) bool {
+			return strings.HasPrefix(filepath.Base(path), layout.CNINetwork+"-")
+		}),
+		removeMatching("/var/lib/kubelet/device-plugins", func(path string) bool {
+			return before.Directories["/var/lib/kubelet/device-plugins"] == false && before.BootID != ""
+		}),
+	)
+	for _, dir := range before.Made() {
+		if err := syscall.Rmdir(dir); err != nil && !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENOTEMPTY) {
+			failures = errors.Join(failures, &fs.PathError{Op: "rmdir", Path: dir, Err: err})
+		}
+	}
+	return failures
+}
+
+func removeMatching(dir string, match func(path string) bool) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var failures error
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		if !entry.IsDir() && match(path) {
+			failures = errors.Join(failures, ignoreMissing(os.Remove(path)))
+		}
+	}
+	return failures
+}
+
+func linksInto(path, dir string) bool {
+	target, err := os.Readlink(path)
+	return err == nil && strings.HasPrefix(filepath.Clean(target), dir+"/")
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// removeState deletes the state directory, the journal last, so that an
+// interrupted removal still knows what was there before.
+func removeState(state layout.State) error {
+	entries, err := os.ReadDir(state.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		path := filepath.Join(state.Root, entry.Name())
+		if path == state.Journal() {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(state.Root)
+}
