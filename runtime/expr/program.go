@@ -1,0 +1,223 @@
+package expr
+
+import (
+	"context"
+	"errors"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/functions"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
+)
+
+// program is an expression in CEL.
+type program struct {
+	cel cel.Program
+	// ast has the positions of its parts; the expression starts at at.
+	ast    *ast.AST
+	at     Position
+	output *cel.Type
+}
+
+// program compiles an expression with CEL: parse, give names their meaning,
+// check, plan.
+func (s *Scope) program(source string, at Position) (*program, []Ref, []*Error) {
+	lang, err := theLanguage()
+	if err != nil {
+		return nil, nil, []*Error{errorAt(Invalid, at, "the expression language could not be started")}
+	}
+	parsed, issues := lang.env.Parse(source)
+	if issues.Err() != nil {
+		return nil, nil, syntaxErrors(issues, at)
+	}
+	r := newRewriter(s, lang, parsed.NativeRep(), at)
+	r.expr(r.ast.Expr(), nil)
+	if len(r.errs) > 0 {
+		return nil, nil, r.errs
+	}
+	checked, issues := lang.env.Check(parsed)
+	if issues.Err() != nil {
+		return nil, nil, checkErrors(issues, at)
+	}
+	p := &program{ast: checked.NativeRep(), at: at, output: checked.OutputType()}
+	if p.cel, err = lang.plan(checked, r.called); err != nil {
+		return nil, nil, []*Error{errorAt(Invalid, at, "a part of the expression can never work; is a text used as a number?")}
+	}
+	return p, r.refs, nil
+}
+
+// plan makes a program of a checked expression that calls those functions.
+func (l *language) plan(checked *cel.Ast, called []string) (cel.Program, error) {
+	var overloads []*functions.Overload
+	for _, name := range called {
+		overloads = append(overloads, l.guarded[name]...)
+	}
+	return l.env.Program(checked,
+		cel.Functions(overloads...),
+		cel.EvalOptions(cel.OptOptimize),
+		cel.CostLimit(MaxCost),
+		cel.MemoryLimit(MaxElements),
+		cel.MemoryTracking(types.MemoryTrackerSizeCalculator(sizes)),
+		cel.InterruptCheckFrequency(10),
+	)
+}
+
+// sizes measures values as deep and as long as MaxElements allows.
+var sizes = types.NewSizeCalculator(
+	types.SizeCalculatorMaxDepth(MaxValueDepth),
+	types.SizeCalculatorMaxTraversal(MaxElements),
+)
+
+func (p *program) mayBeBool() bool {
+	return p.output.IsExactType(cel.BoolType) || p.output.IsExactType(cel.DynType)
+}
+
+// value evaluates the program on the values of its references.
+func (p *program) value(ctx context.Context, vars Vars, refs []Ref) (any, *Error) {
+	ctx, cancel := context.WithTimeout(ctx, MaxTime)
+	defer cancel()
+	out, _, err := p.cel.ContextEval(ctx, &activation{vars: vars, refs: refs})
+	if err != nil {
+		return nil, p.failure(err)
+	}
+	value, err := toJSON(out)
+	if err != nil {
+		return nil, p.failure(err)
+	}
+	return value, nil
+}
+
+// activation gives CEL the values of its variables.
+type activation struct {
+	vars Vars
+	refs []Ref
+}
+
+// ResolveName returns the value of a variable.
+func (a *activation) ResolveName(name string) (any, bool) {
+	switch name {
+	case "input":
+		return a.vars.Input(), true
+	case "now":
+		return a.vars.Now(), true
+	case "flow":
+		return a.vars.Flow(), true
+	case valuesVar:
+		return a.values(), true
+	case cameVar:
+		return a.came(), true
+	}
+	return nil, false
+}
+
+// Parent is none.
+func (a *activation) Parent() cel.Activation { return nil }
+
+func (a *activation) values() []any {
+	out := make([]any, len(a.refs))
+	for i, ref := range a.refs {
+		out[i], _ = a.vars.Value(ref.Step, ref.Port)
+	}
+	return out
+}
+
+func (a *activation) came() []bool {
+	out := make([]bool, len(a.refs))
+	for i, ref := range a.refs {
+		_, out[i] = a.vars.Value(ref.Step, ref.Port)
+	}
+	return out
+}
+
+// failure says in plain words why the evaluation failed. CEL's own texts hold
+// values of the run, so none of them is passed on.
+func (p *program) failure(err error) *Error {
+	var canceled interpreter.EvalCancelledError
+	var celErr *types.Err
+	switch {
+	case errors.As(err, &canceled) || errors.Is(err, interpreter.InterruptError{}):
+		return errorAt(TooLarge, p.at, "the expression takes too much work; do it in several steps, or on less data")
+	case errors.Is(err, errTooBig):
+		return errorAt(TooLarge, p.at, "the result is too large or too deep")
+	case errors.Is(err, errNotAValue), errors.Is(err, errNotANum):
+		return errorAt(Failed, p.at, "%s", err.Error())
+	case errors.As(err, &celErr):
+		return p.failureAt(celErr)
+	}
+	return errorAt(Failed, p.at, "the expression cannot be evaluated on these values")
+}
+
+func (p *program) failureAt(err *types.Err) *Error {
+	at := p.position(err.NodeID())
+	text := err.Error()
+	switch {
+	case text == errTooMuch:
+		return errorAt(TooLarge, at, "these values are too large for one expression; do it in several steps, or on less data")
+	case text == errNotJSON:
+		return errorAt(Failed, at, "the text is not JSON")
+	case isDivision(text):
+		return errorAt(Failed, at, "division by zero")
+	}
+	if e := p.missing(err.NodeID(), at); e != nil {
+		return e
+	}
+	return errorAt(Failed, at, "these values do not fit here; is a text used as a number, or is something empty?")
+}
+
+func isDivision(text string) bool {
+	return text == "division by zero" || text == "modulus by zero"
+}
+
+// missing describes a field or an item that is not there.
+func (p *program) missing(id int64, at Position) *Error {
+	node, ok := findNode(p.ast, id)
+	if !ok {
+		return nil
+	}
+	switch node.Kind() {
+	case ast.SelectKind:
+		return noField(node.AsSelect().FieldName(), at)
+	case ast.CallKind:
+		return missingItem(node.AsCall(), at)
+	}
+	return nil
+}
+
+func missingItem(call ast.CallExpr, at Position) *Error {
+	if call.FunctionName() != indexOperator || len(call.Args()) != 2 {
+		return nil
+	}
+	key := call.Args()[1]
+	if key.Kind() != ast.LiteralKind {
+		return errorAt(Failed, at, "there is nothing at this place of the list or object")
+	}
+	switch v := key.AsLiteral().(type) {
+	case types.String:
+		return noField(string(v), at)
+	case types.Int:
+		return noItem(int(v), at)
+	}
+	return errorAt(Failed, at, "there is nothing at this place of the list or object")
+}
+
+func findNode(a *ast.AST, id int64) (ast.Expr, bool) {
+	var found ast.Expr
+	ast.PreOrderVisit(a.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.ID() == id {
+			found = e
+		}
+	}))
+	return found, found != nil
+}
+
+// position of a part of the expression, in the field.
+func (p *program) position(id int64) Position { return nodePosition(p.ast, id, p.at) }
+
+func nodePosition(a *ast.AST, id int64, at Position) Position {
+	if _, ok := a.SourceInfo().GetOffsetRange(id); !ok {
+		return at
+	}
+	location := a.SourceInfo().GetStartLocation(id)
+	return at.within(location.Line(), location.Column())
+}
