@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/weft-run/weft/portal/audit"
 )
 
 // MaxFlows is how many flows one workspace may have.
@@ -242,6 +244,8 @@ type FlowSave struct {
 	// AnyRevision: the save is not bound to a revision of the draft, because
 	// its writer never saw one.
 	AnyRevision bool
+	// Actor for the audit row.
+	Actor string
 	// Seen is the writer's copy's time of saving: a later save is stored:
 	// ErrConflict. Nil: no bound.
 	Seen *time.Time
@@ -271,8 +275,10 @@ func (s *Store) SaveFlow(ctx context.Context, workspace, id uuid.UUID, save Flow
 		if err := addVersion(ctx, tx, flow, save); err != nil {
 			return err
 		}
-		flow, err = flowByID(ctx, tx, workspace, id)
-		return err
+		if flow, err = flowByID(ctx, tx, workspace, id); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, flowEvent(flow.WorkspaceID, id, save.Actor, "flow.save", fmt.Sprintf("version:%d", flow.CurrentVersion)))
 	})
 	return flow, err
 }
@@ -291,6 +297,12 @@ func addVersion(ctx context.Context, tx pgx.Tx, flow Flow, save FlowSave) error 
 		return fmt.Errorf("naming the current version: %w", err)
 	}
 	return markDue(ctx, tx, flow.WorkspaceID, flow.ID)
+}
+
+func flowEvent(workspace, id uuid.UUID, actor, action, detail string) audit.Event {
+	return audit.Event{
+		Workspace: workspace, Actor: actor, Action: action, Object: "flow:" + id.String(), Outcome: audit.OK, Detail: detail,
+	}
 }
 
 func markDue(ctx context.Context, tx pgx.Tx, workspace, id uuid.UUID) error {
@@ -330,25 +342,31 @@ func (s *Store) Version(ctx context.Context, workspace, id uuid.UUID, number int
 
 // DeleteFlow marks a flow as deleted; it goes for good once the cluster has let
 // go of it and nobody has brought it back for a while.
-func (s *Store) DeleteFlow(ctx context.Context, workspace, id uuid.UUID) error {
+func (s *Store) DeleteFlow(ctx context.Context, workspace, id uuid.UUID, actor string) error {
 	return s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
 		err := affected(ctx, tx, `UPDATE flows SET deleted_at = now()
 			WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL`, workspace, id)
 		if err != nil {
 			return err
 		}
-		return markDue(ctx, tx, workspace, id)
+		if err := markDue(ctx, tx, workspace, id); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, flowEvent(workspace, id, actor, "flow.delete", ""))
 	})
 }
 
 // UndeleteFlow brings back a flow that was deleted a moment ago.
-func (s *Store) UndeleteFlow(ctx context.Context, workspace, id uuid.UUID) error {
+func (s *Store) UndeleteFlow(ctx context.Context, workspace, id uuid.UUID, actor string) error {
 	return s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
 		err := affected(ctx, tx, `UPDATE flows SET deleted_at = NULL, applied_version = 0, updated_at = now()
 			WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NOT NULL`, workspace, id)
 		if err != nil {
 			return err
 		}
-		return markDue(ctx, tx, workspace, id)
+		if err := markDue(ctx, tx, workspace, id); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, flowEvent(workspace, id, actor, "flow.undelete", ""))
 	})
 }

@@ -30,8 +30,21 @@ func (s *Store) DueFlows(ctx context.Context, lease time.Duration, limit int) ([
 	return due, err
 }
 
-// FlowApplied notes that the cluster has a version. The flow stays due where a
-// newer one was saved meanwhile, or where it was deleted.
+// TakeFlow is DueFlows for one flow. It says whether the caller has it now.
+func (s *Store) TakeFlow(ctx context.Context, workspace, id uuid.UUID, lease time.Duration) (bool, error) {
+	var taken bool
+	err := s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `UPDATE flow_sync SET due_at = now() + $3::interval, attempts = attempts + 1, updated_at = now()
+			WHERE workspace_id = $1 AND flow_id = $2 AND due_at <= now()`, workspace, id, lease)
+		taken = tag.RowsAffected() > 0
+		return err
+	})
+	return taken, err
+}
+
+// FlowApplied notes that the cluster has a version. Where that is not the
+// current one, because another was saved or the flow was deleted meanwhile, the
+// flow is due at once: a late write may have gone over a newer one.
 func (s *Store) FlowApplied(ctx context.Context, workspace, id uuid.UUID, version int64) error {
 	return s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE flows SET applied_version = greatest(applied_version, $3)
@@ -44,6 +57,12 @@ func (s *Store) FlowApplied(ctx context.Context, workspace, id uuid.UUID, versio
 			AND f.deleted_at IS NULL AND f.current_version = $3`, workspace, id, version)
 		if err != nil {
 			return fmt.Errorf("noting that the cluster is up to date: %w", err)
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO flow_sync (flow_id, workspace_id) SELECT id, workspace_id FROM flows
+			WHERE workspace_id = $1 AND id = $2 AND (current_version <> $3 OR deleted_at IS NOT NULL)
+			ON CONFLICT (flow_id) DO UPDATE SET due_at = now(), updated_at = now()`, workspace, id, version)
+		if err != nil {
+			return fmt.Errorf("noting that the cluster is behind: %w", err)
 		}
 		return nil
 	})
@@ -72,4 +91,13 @@ func (s *Store) PurgeFlow(ctx context.Context, workspace, id uuid.UUID, after ti
 		return affected(ctx, tx, `DELETE FROM flows WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NOT NULL`, workspace, id)
 	})
 	return left, err
+}
+
+// WorkspaceName returns the name of a workspace.
+func (s *Store) WorkspaceName(ctx context.Context, workspace uuid.UUID) (string, error) {
+	var name string
+	err := s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `SELECT name FROM workspaces WHERE id = $1`, workspace).Scan(&name)
+	})
+	return name, err
 }

@@ -1,0 +1,92 @@
+package keys
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+)
+
+const (
+	fieldManager  = "weft-portal"
+	trustName     = "weft-trust"
+	managedBy     = "app.kubernetes.io/managed-by"
+	componentName = "app.kubernetes.io/part-of"
+)
+
+// secretNames are the Secrets of a system namespace, by file.
+var secretNames = map[string]string{
+	IdentityFile: "weft-identity-keys",
+	RequestFile:  "weft-request-keys",
+	VaultFile:    "weft-vault-kek",
+}
+
+// Cluster keeps key material in Secrets of one namespace, and what is public in
+// the ConfigMap weft-trust.
+type Cluster struct {
+	Client    kubernetes.Interface
+	Namespace string
+}
+
+// Get reads a file of its Secret.
+func (c Cluster) Get(ctx context.Context, file string) ([]byte, error) {
+	secret, err := c.Client.CoreV1().Secrets(c.Namespace).Get(ctx, secretNames[file], metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, ErrAbsent
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, ok := secret.Data[file]
+	if !ok {
+		return nil, fmt.Errorf("the Secret has no key %q", file)
+	}
+	return data, nil
+}
+
+// Create makes the Secret. Another replica that was faster is no error.
+func (c Cluster) Create(ctx context.Context, file string, data []byte) error {
+	_, err := c.Client.CoreV1().Secrets(c.Namespace).Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: secretNames[file], Namespace: c.Namespace,
+			Labels: map[string]string{managedBy: fieldManager, componentName: "weft"},
+		},
+		Data: map[string][]byte{file: data},
+	}, metav1.CreateOptions{FieldManager: fieldManager})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
+// Publish applies the ConfigMap weft-trust.
+func (c Cluster) Publish(ctx context.Context, file string, data []byte) error {
+	patch, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{
+			"name": trustName, "namespace": c.Namespace,
+			"labels": map[string]string{managedBy: fieldManager, componentName: "weft"},
+		},
+		"data": map[string]string{file: string(data)},
+	})
+	if err != nil {
+		return err
+	}
+	force := true
+	_, err = c.Client.CoreV1().ConfigMaps(c.Namespace).Patch(ctx, trustName, types.ApplyPatchType, patch,
+		metav1.PatchOptions{FieldManager: fieldManager, Force: &force})
+	return err
+}
+
+// Name says where the file is.
+func (c Cluster) Name(file string) string {
+	if file == TrustFile {
+		return fmt.Sprintf("ConfigMap %s/%s", c.Namespace, trustName)
+	}
+	return fmt.Sprintf("Secret %s/%s", c.Namespace, secretNames[file])
+}
