@@ -22,22 +22,32 @@ const archive = "image.tar"
 // nobody is the user of the images: any that is not root.
 const nobody = "65532:65532"
 
-// packImage returns the step that puts a static program on an empty image.
+// packImage returns the step that puts a static program on an empty image and
+// keeps nothing else.
 func packImage(reference string) func(dir, binary string) error {
 	return func(dir, binary string) error {
-		tag, err := name.NewTag(reference)
-		if err != nil {
-			return fmt.Errorf("name of the image: %w", err)
-		}
-		image, err := imageOf(binary)
-		if err != nil {
-			return fmt.Errorf("make image %s: %w", reference, err)
-		}
-		if err := tarball.WriteToFile(filepath.Join(dir, archive), tag, image); err != nil {
-			return fmt.Errorf("write image %s: %w", reference, err)
+		if err := Pack(reference, binary, filepath.Join(dir, archive)); err != nil {
+			return err
 		}
 		return os.Remove(binary)
 	}
+}
+
+// Pack writes an image archive with one static program, which is the image's
+// entrypoint.
+func Pack(reference, binary, target string) error {
+	tag, err := name.NewTag(reference)
+	if err != nil {
+		return fmt.Errorf("name of the image: %w", err)
+	}
+	image, err := imageOf(binary)
+	if err != nil {
+		return fmt.Errorf("make image %s: %w", reference, err)
+	}
+	if err := tarball.WriteToFile(target, tag, image); err != nil {
+		return fmt.Errorf("write image %s: %w", reference, err)
+	}
+	return nil
 }
 
 func imageOf(binary string) (v1.Image, error) {
