@@ -82,7 +82,8 @@ func fromMounts(all []mounts.Mount) (Tree, []string, error) {
 	}
 	switch {
 	case slices.Contains(controllers, "memory"):
-		return Tree{Roots: one}, controllers, nil
+		// runc makes its groups in the version 2 hierarchy of a hybrid too.
+		return Tree{Roots: append(one, two...)}, controllers, nil
 	case len(two) > 0:
 		return Tree{Unified: true, Roots: two[:1]}, nil, nil
 	default:

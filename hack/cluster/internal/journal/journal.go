@@ -20,8 +20,8 @@ type Journal struct {
 	BootID string `json:"bootID"`
 	// Tables are nftables' tables, as "family name".
 	Tables []string `json:"tables"`
-	// Chains are iptables' chains in the nat table.
-	Chains []string `json:"chains"`
+	// Chains are the chains in the nat tables of iptables and ip6tables.
+	Chains map[string][]string `json:"chains"`
 	// Sysctls are the kernel's settings that the cluster changes.
 	Sysctls map[string]string `json:"sysctls"`
 	// Directories says for each directory outside of the state directory that
@@ -60,7 +60,10 @@ func sysctls() []string {
 func sysctlPath(name string) string { return filepath.Join("/proc/sys", name) }
 
 // Firewall is the part of a journal that other packages read from the machine.
-type Firewall struct{ Tables, Chains []string }
+type Firewall struct {
+	Tables []string
+	Chains map[string][]string
+}
 
 // Record writes the journal if there is none for this boot. What an earlier
 // boot knew about files stays true.

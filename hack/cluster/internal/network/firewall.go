@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -33,17 +35,24 @@ func Firewall(ctx context.Context) (journal.Firewall, error) {
 	if err != nil {
 		return journal.Firewall{}, err
 	}
-	rules, err := natRules(ctx)
-	if err != nil {
-		return journal.Firewall{}, err
+	firewall := journal.Firewall{Tables: tables, Chains: map[string][]string{}}
+	for _, program := range iptables {
+		rules, err := natRules(ctx, program)
+		if err != nil {
+			return journal.Firewall{}, err
+		}
+		firewall.Chains[program] = chains(rules)
 	}
-	return journal.Firewall{Tables: tables, Chains: chains(rules)}, nil
+	return firewall, nil
 }
 
-// natRules returns iptables' nat table, which the CNI plugin portmap uses for
-// host ports, in the format of iptables-save.
-func natRules(ctx context.Context) (string, error) {
-	out, err := run.Output(ctx, run.Cmd{Name: "iptables-save", Args: []string{"-t", "nat"}, Timeout: timeout})
+// iptables are the programs that the CNI plugin portmap calls.
+var iptables = []string{"iptables", "ip6tables"}
+
+// natRules returns the nat table, which portmap uses for host ports, in the
+// format of iptables-save.
+func natRules(ctx context.Context, program string) (string, error) {
+	out, err := run.Output(ctx, run.Cmd{Name: program + "-save", Args: []string{"-t", "nat"}, Timeout: timeout})
 	return string(out), err
 }
 
@@ -125,13 +134,48 @@ func hasPrefix(name string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// Remove deletes the cluster's device, tables and chains.
+// Remove deletes the cluster's devices, tables and chains.
 func Remove(ctx context.Context, before journal.Journal) error {
 	return errors.Join(
+		removePodDevices(ctx),
 		removeBridge(ctx),
 		removeChains(ctx, before),
 		removeTables(ctx, before),
 	)
+}
+
+// removePodDevices deletes the machine's ends of the pods' devices. Mostly they
+// have gone with the pods' namespaces, unless somebody else holds one open.
+func removePodDevices(ctx context.Context) error {
+	_, exists, err := Owner()
+	if err != nil || !exists {
+		return err
+	}
+	out, err := run.Output(ctx, run.Cmd{Name: "ip", Args: []string{"-4", "route", "show", "root", layout.PodCIDR}, Timeout: timeout})
+	if err != nil {
+		return err
+	}
+	var failures error
+	for _, device := range podDevices(string(out)) {
+		err := ip(ctx, "link", "delete", "dev", device)
+		if _, gone := os.Stat(filepath.Join("/sys/class/net", device)); err != nil && gone == nil {
+			failures = errors.Join(failures, err)
+		}
+	}
+	return failures
+}
+
+// podDevices reads the devices from the routes to the pods.
+func podDevices(routes string) []string {
+	var devices []string
+	for line := range strings.Lines(routes) {
+		fields := strings.Fields(line)
+		at := slices.Index(fields, "dev")
+		if at > 0 && at+1 < len(fields) && strings.HasPrefix(fields[at+1], "veth") {
+			devices = append(devices, fields[at+1])
+		}
+	}
+	return devices
 }
 
 func removeBridge(ctx context.Context) error {
@@ -146,20 +190,22 @@ func removeChains(ctx context.Context, before journal.Journal) error {
 	if !before.Current() {
 		return nil
 	}
-	rules, err := natRules(ctx)
-	if err != nil {
-		return err
-	}
-	for _, command := range chainCleanup(rules, before.Chains) {
-		if err := run.Quiet(ctx, timeout, "iptables", append([]string{"--wait"}, command...)...); err != nil {
+	for _, program := range iptables {
+		rules, err := natRules(ctx, program)
+		if err != nil {
 			return err
+		}
+		for _, command := range chainCleanup(rules, before.Chains[program]) {
+			if err := run.Quiet(ctx, timeout, program, append([]string{"--wait"}, command...)...); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// removeTables deletes our table, kube-proxy's, and iptables' nat table if it
-// came with the cluster and has become empty.
+// removeTables deletes our table, kube-proxy's, and iptables' nat tables if they
+// came with the cluster and have become empty.
 func removeTables(ctx context.Context, before journal.Journal) error {
 	now, err := Tables(ctx)
 	if err != nil {
@@ -167,7 +213,7 @@ func removeTables(ctx context.Context, before journal.Journal) error {
 	}
 	var failures error
 	for _, table := range tableCleanup(now, before.Tables, before.Current()) {
-		if table == natTable {
+		if slices.Contains(natTables, table) {
 			used, err := inUse(ctx, table)
 			if err != nil || used {
 				failures = errors.Join(failures, err)
@@ -179,15 +225,16 @@ func removeTables(ctx context.Context, before journal.Journal) error {
 	return failures
 }
 
-// natTable is what iptables makes when it is first asked for its nat table.
-const natTable = "ip nat"
+// natTables are what iptables makes when it is first asked for its nat table.
+var natTables = []string{"ip nat", "ip6 nat"}
 
 // tableCleanup returns the tables to delete. Without a journal of this boot
 // nobody knows whose kube-proxy's are, so they stay.
 func tableCleanup(now, before []string, known bool) []string {
 	candidates := []string{"ip " + layout.Table}
 	if known {
-		candidates = append(candidates, "ip kube-proxy", "ip6 kube-proxy", natTable)
+		candidates = append(candidates, "ip kube-proxy", "ip6 kube-proxy")
+		candidates = append(candidates, natTables...)
 	}
 	return slices.DeleteFunc(candidates, func(table string) bool {
 		return !slices.Contains(now, table) || slices.Contains(before, table)

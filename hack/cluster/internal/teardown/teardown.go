@@ -4,11 +4,14 @@ package teardown
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -147,12 +150,8 @@ func shimSocket(address string) (string, bool) {
 func removeOutside(state layout.State, before journal.Journal) error {
 	failures := errors.Join(
 		removeMatching("/var/log/containers", func(path string) bool { return linksInto(path, state.PodLogs()) }),
-		removeMatching("/var/lib/cni/results", func(path string) bool {
-			return strings.HasPrefix(filepath.Base(path), layout.CNINetwork+"-")
-		}),
-		removeMatching("/var/lib/kubelet/device-plugins", func(path string) bool {
-			return before.Directories["/var/lib/kubelet/device-plugins"] == false && before.BootID != ""
-		}),
+		removeMatching(cniResults, func(path string) bool { return namespaceBelow(path, state.Root) }),
+		removeMatching(devicePlugins, func(string) bool { return slices.Contains(before.Made(), devicePlugins) }),
 	)
 	for _, dir := range before.Made() {
 		if err := syscall.Rmdir(dir); err != nil && !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENOTEMPTY) {
@@ -160,6 +159,41 @@ func removeOutside(state layout.State, before journal.Journal) error {
 		}
 	}
 	return failures
+}
+
+// Directories that the kubelet and the CNI plugins use whatever they are told.
+const (
+	cniResults    = "/var/lib/cni/results"
+	devicePlugins = "/var/lib/kubelet/device-plugins"
+)
+
+// resultLimit bounds what is read of a CNI result, in bytes.
+const resultLimit = 1 << 20
+
+// namespaceBelow says whether a stored result of a CNI plugin is about a network
+// namespace below dir.
+func namespaceBelow(path, dir string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	var stored struct {
+		Result struct {
+			Interfaces []struct {
+				Sandbox string `json:"sandbox"`
+			} `json:"interfaces"`
+		} `json:"result"`
+	}
+	err = json.NewDecoder(io.LimitReader(file, resultLimit)).Decode(&stored)
+	if errors.Join(err, file.Close()) != nil {
+		return false
+	}
+	for _, device := range stored.Result.Interfaces {
+		if strings.HasPrefix(filepath.Clean(device.Sandbox), dir+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 func removeMatching(dir string, match func(path string) bool) error {
