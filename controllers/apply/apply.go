@@ -45,6 +45,9 @@ type Applier struct {
 	Client client.Client
 	// Live reads from the API.
 	Live client.Reader
+	// Changed says, after a call, whether an object was changed or deleted by
+	// this or an earlier call.
+	Changed bool
 }
 
 // Apply makes the objects, in their order, what they should be, owned by owner.
@@ -99,6 +102,7 @@ func (a *Applier) applyOne(ctx context.Context, owner, object client.Object) err
 	if err != nil {
 		return err
 	}
+	version := ""
 	if live != nil {
 		if err := owned(live, owner); err != nil {
 			return err
@@ -108,10 +112,13 @@ func (a *Applier) applyOne(ctx context.Context, owner, object client.Object) err
 		}
 		// A stale view of the object must not undo what somebody else, such
 		// as a newer leader, has done since.
-		config.SetResourceVersion(live.GetResourceVersion())
+		version = live.GetResourceVersion()
+		config.SetResourceVersion(version)
 	}
-	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config),
+	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config),
 		client.FieldOwner(Manager), client.ForceOwnership)
+	a.Changed = a.Changed || config.GetResourceVersion() != version
+	return err
 }
 
 func (a *Applier) configuration(owner, object client.Object) (*unstructured.Unstructured, error) {
@@ -224,5 +231,6 @@ func (a *Applier) deleteOne(ctx context.Context, owner, object client.Object) er
 	err = a.Client.Delete(ctx, live,
 		client.Preconditions{UID: &uid, ResourceVersion: &version},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
+	a.Changed = a.Changed || err == nil
 	return client.IgnoreNotFound(err)
 }

@@ -29,6 +29,12 @@ func scaling(spec *v1alpha1.FlowSpec) scale {
 	return s
 }
 
+// ScaledToZero says whether the spec asks for no pods without being paused.
+func ScaledToZero(spec *v1alpha1.FlowSpec) bool {
+	s := scaling(spec)
+	return !s.paused && s.min == 0
+}
+
 // autoscaled says whether a HorizontalPodAutoscaler decides the number of pods.
 func (s scale) autoscaled() bool { return !s.paused && s.min > 0 && s.max > s.min }
 
