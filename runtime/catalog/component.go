@@ -43,6 +43,9 @@ func Main(value any) Outputs { return Outputs{MainPort: value} }
 type Call struct {
 	// Params with defaults filled in and expressions evaluated.
 	Params Params
+	// Templated holds the names of the params whose text names at least one
+	// value by {{ … }}; nil means none.
+	Templated map[string]bool
 	// Inputs are the delivered values by input port; a port into which nothing
 	// was delivered is absent. Where several edges enter one port, the value
 	// is the last one in the order of the flow's edges.

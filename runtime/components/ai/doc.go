@@ -1,0 +1,2 @@
+// Package ai holds the component types that ask language models.
+package ai

@@ -1,0 +1,2 @@
+// Package connect holds the component types that reach other services.
+package connect

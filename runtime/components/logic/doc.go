@@ -1,0 +1,3 @@
+// Package logic holds the component types that choose, shape and combine
+// values.
+package logic

@@ -1,0 +1,2 @@
+// Package start holds the component types at which a run begins.
+package start
