@@ -64,49 +64,30 @@ func randomName(n int) string {
 // Provisioner keeps the cluster's Workspace objects in step with the accounts.
 // A sign-up does not wait for it: what cannot be done now is done later.
 type Provisioner struct {
+	*server.Loop
 	store *store.Store
 	kube  client.Client
 	log   *slog.Logger
 	now   func() time.Time
-	wake  chan struct{}
 }
 
 // NewProvisioner returns a provisioner. Its Run must be started.
 func NewProvisioner(d server.Deps) *Provisioner {
-	return &Provisioner{store: d.Store, kube: d.Kube, log: d.Log, now: d.Now, wake: make(chan struct{}, 1)}
-}
-
-// Wake makes it look at once.
-func (p *Provisioner) Wake() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	return &Provisioner{Loop: server.NewLoop(provisionEvery), store: d.Store, kube: d.Kube, log: d.Log, now: d.Now}
 }
 
 // Run works until ctx ends: at start and now and then on everything, in between
 // on what is pending.
 func (p *Provisioner) Run(ctx context.Context) error {
-	ticker := time.NewTicker(provisionEvery)
-	defer ticker.Stop()
-	for round := 0; ; round++ {
-		p.round(ctx, round%everythingEvery == 0)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		case <-p.wake:
+	p.Loop.Run(ctx, func(ctx context.Context, due int) {
+		if err := p.Reconcile(ctx, due >= 0 && due%everythingEvery == 0); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "workspaces are not in step with the cluster, trying again", "error", err)
 		}
-	}
-}
-
-func (p *Provisioner) round(ctx context.Context, everything bool) {
-	if err := p.Reconcile(ctx, everything); err != nil && ctx.Err() == nil {
-		p.log.WarnContext(ctx, "workspaces are not in step with the cluster, trying again", "error", err)
-	}
-	if err := p.store.Tidy(ctx, p.now()); err != nil && ctx.Err() == nil {
-		p.log.WarnContext(ctx, "removing expired sessions", "error", err)
-	}
+		if err := p.store.Tidy(ctx, p.now()); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "removing expired sessions", "error", err)
+		}
+	})
+	return nil
 }
 
 // Reconcile does one round. One workspace's trouble does not keep the others

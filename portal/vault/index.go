@@ -1,0 +1,121 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strconv"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/weft-run/weft/api/v1alpha1"
+	"github.com/weft-run/weft/portal/server"
+	"github.com/weft-run/weft/portal/store"
+)
+
+const (
+	// indexName is the ConfigMap, in a workspace's namespace, that says which
+	// keys there are.
+	indexName    = "weft-vault-index"
+	fieldManager = "weft-portal"
+	indexEvery   = 30 * time.Second
+	// afreshEvery is the number of turns after which everything is written
+	// again, whatever is thought to be there.
+	afreshEvery  = 20
+	applyTimeout = 5 * time.Second
+)
+
+// Index keeps a copy of the names and versions of every workspace's keys in the
+// cluster, where the operator sees which references resolve.
+type Index struct {
+	*server.Loop
+	store   *store.Store
+	kube    client.Client
+	log     *slog.Logger
+	applied map[string]map[string]string // by workspace name
+}
+
+// NewIndex returns an index. Its Run must be started.
+func NewIndex(d server.Deps) *Index {
+	return &Index{Loop: server.NewLoop(indexEvery), store: d.Store, kube: d.Kube, log: d.Log, applied: map[string]map[string]string{}}
+}
+
+// Run works until ctx ends.
+func (x *Index) Run(ctx context.Context) error {
+	x.Loop.Run(ctx, func(ctx context.Context, due int) {
+		if due > 0 && due%afreshEvery == 0 {
+			clear(x.applied)
+		}
+		if err := x.Reconcile(ctx); err != nil && ctx.Err() == nil {
+			x.log.WarnContext(ctx, "the vault's index is not in step with the cluster, trying again", "error", err)
+		}
+	})
+	return nil
+}
+
+// Reconcile writes what is not in the cluster yet. It must not be called by
+// several at once.
+func (x *Index) Reconcile(ctx context.Context) error {
+	rows, err := x.store.VaultIndex(ctx)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]map[string]string{}
+	for _, row := range rows {
+		if wanted[row.WorkspaceName] == nil {
+			wanted[row.WorkspaceName] = map[string]string{}
+		}
+		if row.Name != nil && row.Version != nil {
+			wanted[row.WorkspaceName][*row.Name] = strconv.FormatInt(*row.Version, 10)
+		}
+	}
+	var problems []error
+	for workspace, data := range wanted {
+		if have, ok := x.applied[workspace]; ok && maps.Equal(have, data) {
+			continue
+		}
+		if err := x.apply(ctx, workspace, data); err != nil {
+			problems = append(problems, err)
+		}
+		if ctx.Err() != nil || len(problems) > 0 && errors.Is(problems[len(problems)-1], context.DeadlineExceeded) {
+			break
+		}
+	}
+	maps.DeleteFunc(x.applied, func(workspace string, _ map[string]string) bool { return wanted[workspace] == nil })
+	return errors.Join(problems...)
+}
+
+// apply writes one workspace's index. A namespace that is not there yet is no
+// problem: the next turn tries again.
+func (x *Index) apply(ctx context.Context, workspace string, data map[string]string) error {
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	values := make(map[string]any, len(data))
+	for name, version := range data {
+		values[name] = version
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{
+			"name": indexName, "namespace": v1alpha1.WorkspaceNamespacePrefix + workspace,
+			"labels": map[string]any{v1alpha1.WorkspaceLabel: workspace, "app.kubernetes.io/managed-by": fieldManager},
+		},
+		"data": values,
+	}}
+	err := x.kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager), client.ForceOwnership)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case apierrors.IsForbidden(err) && apierrors.HasStatusCause(err, "NamespaceTerminating"):
+		return nil
+	case err != nil:
+		return fmt.Errorf("writing the vault index of workspace %s: %w", workspace, err)
+	}
+	x.applied[workspace] = data
+	return nil
+}

@@ -1,0 +1,65 @@
+package vault
+
+import (
+	"strings"
+
+	"github.com/weft-run/weft/runtime/catalog"
+)
+
+const (
+	maxReference = 63
+	// minForLast4 keeps the last four characters from being most of the key.
+	minForLast4 = 16
+)
+
+// shapes of keys by which providers are known; the first that fits counts.
+var shapes = []struct{ prefix, provider string }{
+	{"sk-ant-", "anthropic"},
+	{"sk-or-", "openrouter"},
+	{"sk-", "openai"},
+	{"AIza", "google"},
+	{"gsk_", "groq"},
+	{"hf_", "huggingface"},
+	{"xox", "slack"},
+	{"SG.", "sendgrid"},
+	{"shpat_", "shopify"},
+}
+
+// providerOther stands for a key of unknown shape.
+const providerOther = "other"
+
+func guessProvider(value catalog.Secret) string {
+	for _, shape := range shapes {
+		if strings.HasPrefix(value.Reveal(), shape.prefix) {
+			return shape.provider
+		}
+	}
+	return providerOther
+}
+
+func last4(value catalog.Secret) string {
+	runes := []rune(value.Reveal())
+	if len(runes) < minForLast4 {
+		return ""
+	}
+	return string(runes[len(runes)-4:])
+}
+
+// reference makes the name by which flows refer to a key.
+func reference(title string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(title) {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	name := b.String()
+	name = strings.Trim(name[:min(len(name), maxReference)], "-")
+	if name == "" {
+		return "key"
+	}
+	return name
+}
