@@ -3,6 +3,8 @@ package catalog
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -75,26 +77,32 @@ type RunInfo struct {
 }
 
 // Secret is a credential. Printing, logging or encoding it gives no part of
-// it; only Reveal does.
-type Secret struct{ value string }
+// it; only Reveal does. The value is behind a pointer, because fmt reads the
+// unexported fields of a surrounding struct without calling any method.
+type Secret struct{ value *string }
 
 // NewSecret returns a secret that holds the value.
-func NewSecret(value string) Secret { return Secret{value: value} }
+func NewSecret(value string) Secret { return Secret{value: &value} }
 
 // Reveal returns the value. Callers hand it to the service that it is for, and
 // to nothing else.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // Empty says whether there is no value.
-func (s Secret) Empty() bool { return s.value == "" }
+func (s Secret) Empty() bool { return s.Reveal() == "" }
 
 const redacted = "[secret]"
 
 // String returns a fixed text.
 func (Secret) String() string { return redacted }
 
-// GoString returns a fixed text.
-func (Secret) GoString() string { return redacted }
+// Format writes a fixed text, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalJSON returns a fixed text.
 func (Secret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
