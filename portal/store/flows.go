@@ -246,8 +246,9 @@ type FlowSave struct {
 	AnyRevision bool
 	// Actor for the audit row.
 	Actor string
-	// Seen is the writer's copy's time of saving: a later save is stored:
-	// ErrConflict. Nil: no bound.
+	// Seen is the time of the writer's copy: a later change is stored:
+	// ErrConflict. A flow that nobody has changed since it was made takes any
+	// time. Nil: no bound.
 	Seen *time.Time
 }
 
@@ -266,7 +267,7 @@ func (s *Store) SaveFlow(ctx context.Context, workspace, id uuid.UUID, save Flow
 		if flow, err = flowByID(ctx, tx, workspace, id); err != nil {
 			return err
 		}
-		if save.Seen != nil && flow.SavedAt != nil && flow.SavedAt.After(*save.Seen) {
+		if save.Seen != nil && revision > 1 && flow.UpdatedAt.After(*save.Seen) {
 			return ErrConflict
 		}
 		if _, err := writeDraft(ctx, tx, workspace, id, save.Draft); err != nil {
