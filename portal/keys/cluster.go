@@ -14,16 +14,17 @@ import (
 
 const (
 	fieldManager  = "weft-portal"
-	trustName     = "weft-trust"
 	managedBy     = "app.kubernetes.io/managed-by"
 	componentName = "app.kubernetes.io/part-of"
 )
 
-// secretNames are the Secrets of a system namespace, by file.
-var secretNames = map[string]string{
+// objectNames are the Secrets of a system namespace, and the ConfigMap, by the
+// file that is in them.
+var objectNames = map[string]string{
 	IdentityFile: "weft-identity-keys",
 	RequestFile:  "weft-request-keys",
 	VaultFile:    "weft-vault-kek",
+	TrustFile:    "weft-trust",
 }
 
 // Cluster keeps key material in Secrets of one namespace, and what is public in
@@ -35,7 +36,7 @@ type Cluster struct {
 
 // Get reads a file of its Secret.
 func (c Cluster) Get(ctx context.Context, file string) ([]byte, error) {
-	secret, err := c.Client.CoreV1().Secrets(c.Namespace).Get(ctx, secretNames[file], metav1.GetOptions{})
+	secret, err := c.Client.CoreV1().Secrets(c.Namespace).Get(ctx, objectNames[file], metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, ErrAbsent
 	}
@@ -53,7 +54,7 @@ func (c Cluster) Get(ctx context.Context, file string) ([]byte, error) {
 func (c Cluster) Create(ctx context.Context, file string, data []byte) error {
 	_, err := c.Client.CoreV1().Secrets(c.Namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: secretNames[file], Namespace: c.Namespace,
+			Name: objectNames[file], Namespace: c.Namespace,
 			Labels: map[string]string{managedBy: fieldManager, componentName: "weft"},
 		},
 		Data: map[string][]byte{file: data},
@@ -69,7 +70,7 @@ func (c Cluster) Publish(ctx context.Context, file string, data []byte) error {
 	patch, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap",
 		"metadata": map[string]any{
-			"name": trustName, "namespace": c.Namespace,
+			"name": objectNames[file], "namespace": c.Namespace,
 			"labels": map[string]string{managedBy: fieldManager, componentName: "weft"},
 		},
 		"data": map[string]string{file: string(data)},
@@ -78,7 +79,7 @@ func (c Cluster) Publish(ctx context.Context, file string, data []byte) error {
 		return err
 	}
 	force := true
-	_, err = c.Client.CoreV1().ConfigMaps(c.Namespace).Patch(ctx, trustName, types.ApplyPatchType, patch,
+	_, err = c.Client.CoreV1().ConfigMaps(c.Namespace).Patch(ctx, objectNames[file], types.ApplyPatchType, patch,
 		metav1.PatchOptions{FieldManager: fieldManager, Force: &force})
 	return err
 }
@@ -86,7 +87,7 @@ func (c Cluster) Publish(ctx context.Context, file string, data []byte) error {
 // Name says where the file is.
 func (c Cluster) Name(file string) string {
 	if file == TrustFile {
-		return fmt.Sprintf("ConfigMap %s/%s", c.Namespace, trustName)
+		return fmt.Sprintf("ConfigMap %s/%s", c.Namespace, objectNames[file])
 	}
-	return fmt.Sprintf("Secret %s/%s", c.Namespace, secretNames[file])
+	return fmt.Sprintf("Secret %s/%s", c.Namespace, objectNames[file])
 }

@@ -110,12 +110,15 @@ func damaged(name string, err error) error {
 	return fmt.Errorf("%s is damaged: %w; restore it from a backup (making a new one would lose what the old one protects)", name, err)
 }
 
-// Dir keeps key material in a folder: mounted Secrets, or a developer's.
+// Dir keeps key material in a folder, with a folder in it for each Secret:
+// mounted Secrets, or a developer's.
 type Dir string
+
+func (d Dir) path(file string) string { return filepath.Join(string(d), objectNames[file], file) }
 
 // Get reads a file.
 func (d Dir) Get(_ context.Context, file string) ([]byte, error) {
-	data, err := os.ReadFile(filepath.Join(string(d), file))
+	data, err := os.ReadFile(d.path(file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrAbsent
 	}
@@ -124,11 +127,11 @@ func (d Dir) Get(_ context.Context, file string) ([]byte, error) {
 
 // Create writes a file, whole or not at all, unless there is one.
 func (d Dir) Create(_ context.Context, file string, data []byte) error {
-	temporary, err := d.write(data, 0o600)
+	temporary, err := d.write(file, data, 0o600)
 	if err != nil {
 		return err
 	}
-	err = os.Link(temporary, filepath.Join(string(d), file))
+	err = os.Link(temporary, d.path(file))
 	if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
@@ -137,18 +140,19 @@ func (d Dir) Create(_ context.Context, file string, data []byte) error {
 
 // Publish writes a file that everybody may read.
 func (d Dir) Publish(_ context.Context, file string, data []byte) error {
-	temporary, err := d.write(data, 0o644)
+	temporary, err := d.write(file, data, 0o644)
 	if err != nil {
 		return err
 	}
-	return os.Rename(temporary, filepath.Join(string(d), file))
+	return os.Rename(temporary, d.path(file))
 }
 
-func (d Dir) write(data []byte, mode fs.FileMode) (name string, err error) {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
+func (d Dir) write(file string, data []byte, mode fs.FileMode) (name string, err error) {
+	folder := filepath.Dir(d.path(file))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(string(d), ".new-*")
+	f, err := os.CreateTemp(folder, ".new-*")
 	if err != nil {
 		return "", err
 	}
@@ -157,7 +161,7 @@ func (d Dir) write(data []byte, mode fs.FileMode) (name string, err error) {
 }
 
 // Name says where the file is.
-func (d Dir) Name(file string) string { return filepath.Join(string(d), file) }
+func (d Dir) Name(file string) string { return d.path(file) }
 
 // LoadIdentity reads the keys of access tokens.
 func LoadIdentity(ctx context.Context, place Place) (Identity, error) {

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
+	"strings"
 	"time"
 )
 
@@ -38,7 +38,6 @@ type server struct {
 	log         *slog.Logger
 	metrics     *Metrics
 	crossOrigin *http.CrossOriginProtection
-	methods     map[string][]string
 }
 
 // New checks the table and returns the handler that serves it. A request that
@@ -53,47 +52,28 @@ func New(o Options) (http.Handler, error) {
 	}
 	s := &server{
 		auth: o.Authenticator, parse: o.Parse, pages: o.Pages, site: o.Site, log: o.Log, metrics: o.Metrics,
-		crossOrigin: http.NewCrossOriginProtection(), methods: map[string][]string{},
+		crossOrigin: http.NewCrossOriginProtection(),
 	}
-	mux := http.NewServeMux()
+	var table matcher
 	for _, route := range o.Routes {
-		mux.Handle(route.Method+" "+route.Pattern, s.serve(route))
-		s.methods[route.Pattern] = append(s.methods[route.Pattern], route.Method)
+		if err := table.add(route, s.serve(route)); err != nil {
+			return nil, fmt.Errorf("the table of routes: %w", err)
+		}
 	}
-	mux.Handle("/", s.serve(s.unmatched(o.Routes)))
-	return s.outer(mux), nil
+	return s.outer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		table.serve(w, r, s.unmatched)
+	})), nil
 }
 
 // unmatched answers what is not in the table, to those who are signed in.
-func (s *server) unmatched(routes []Route) Route {
-	methods := http.NewServeMux()
-	for pattern, allowed := range s.methods {
-		slices.Sort(allowed)
-		methods.Handle(pattern, allowHeader(allowed))
-	}
-	return Route{
-		Pattern: "/", Access: SignedIn(),
-		Handler: func(w http.ResponseWriter, r *http.Request) error {
-			handler, pattern := methods.Handler(r)
-			allowed, known := handler.(allowHeader)
-			if pattern == "" || !known {
-				return NotFound()
-			}
-			allowed.set(w)
-			return &Error{Status: http.StatusMethodNotAllowed, Message: "This address does not take this method."}
-		},
-	}
-}
-
-type allowHeader []string
-
-// ServeHTTP makes it a handler that a mux can find; it is never called.
-func (a allowHeader) ServeHTTP(w http.ResponseWriter, _ *http.Request) { a.set(w) }
-
-func (a allowHeader) set(w http.ResponseWriter) {
-	for _, method := range a {
-		w.Header().Add("Allow", method)
-	}
+func (s *server) unmatched(methods []string) http.Handler {
+	return s.serve(Route{Pattern: "/", Access: SignedIn(), Handler: func(w http.ResponseWriter, _ *http.Request) error {
+		if len(methods) == 0 {
+			return NotFound()
+		}
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		return &Error{Status: http.StatusMethodNotAllowed, Message: "This address does not take this method."}
+	}})
 }
 
 // outer is what every request passes before a route is chosen.
