@@ -27,11 +27,15 @@ const (
 	Shims = "shims"
 )
 
-// Tree is the machine's cgroup file system: one directory for version 2, one
-// per hierarchy for version 1.
+// Tree is the machine's cgroup file system.
 type Tree struct {
+	// Unified means version 2.
 	Unified bool
-	Roots   []string
+	// Roots is one directory for version 2, one per hierarchy for version 1.
+	Roots []string
+	// Extra are version 2 directories next to version 1. They have no
+	// controllers and nobody is moved in them, but runc makes groups there.
+	Extra []string
 }
 
 // required are the controllers without which the kubelet or runc do not work.
@@ -82,8 +86,7 @@ func fromMounts(all []mounts.Mount) (Tree, []string, error) {
 	}
 	switch {
 	case slices.Contains(controllers, "memory"):
-		// runc makes its groups in the version 2 hierarchy of a hybrid too.
-		return Tree{Roots: append(one, two...)}, controllers, nil
+		return Tree{Roots: one, Extra: two}, controllers, nil
 	case len(two) > 0:
 		return Tree{Unified: true, Roots: two[:1]}, nil, nil
 	default:
@@ -95,10 +98,15 @@ func without(wanted, have []string) []string {
 	return slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return slices.Contains(have, name) })
 }
 
-// paths returns the directories of a group in all hierarchies.
-func (t Tree) paths(group string) []string {
-	paths := make([]string, len(t.Roots))
-	for i, root := range t.Roots {
+// paths returns the directories of a group in the hierarchies that count.
+func (t Tree) paths(group string) []string { return below(t.Roots, group) }
+
+// tops returns every directory below which the cluster may have groups.
+func (t Tree) tops() []string { return below(slices.Concat(t.Roots, t.Extra), "") }
+
+func below(roots []string, group string) []string {
+	paths := make([]string, len(roots))
+	for i, root := range roots {
 		paths[i] = filepath.Join(root, layout.CgroupRoot, group)
 	}
 	return paths
@@ -106,7 +114,7 @@ func (t Tree) paths(group string) []string {
 
 // Exists says whether the cluster has left a group.
 func (t Tree) Exists() bool {
-	return slices.ContainsFunc(t.paths(""), func(path string) bool {
+	return slices.ContainsFunc(t.tops(), func(path string) bool {
 		_, err := os.Stat(path)
 		return err == nil
 	})
@@ -188,8 +196,12 @@ func (t Tree) Join(group string, pid int) error {
 // Processes returns the pids in a group and below it; the empty group means all
 // of the cluster's.
 func (t Tree) Processes(group string) ([]int, error) {
+	dirs := t.paths(group)
+	if group == "" {
+		dirs = t.tops()
+	}
 	var pids []int
-	for _, top := range t.paths(group) {
+	for _, top := range dirs {
 		err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) || (err == nil && !entry.IsDir()) {
 				return nil
@@ -262,7 +274,7 @@ func (t Tree) Kill(ctx context.Context, group string) error {
 // Remove deletes the cluster's groups. They must be without processes; the
 // kernel may need a moment after the last one ended.
 func (t Tree) Remove(ctx context.Context) error {
-	for _, top := range t.paths("") {
+	for _, top := range t.tops() {
 		for {
 			err := removeTree(top)
 			if err == nil {

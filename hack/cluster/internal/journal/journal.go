@@ -38,6 +38,7 @@ func directories() []string {
 		"/var/log/containers",                                        // kubelet's links to logs
 		"/var/lib/cni", "/var/lib/cni/cache", "/var/lib/cni/results", // results of CNI plugins
 		"/etc/cni", "/etc/cni/net.d",
+		"/run/mount", // mount's own bookkeeping
 	}
 }
 

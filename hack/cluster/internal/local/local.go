@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -183,5 +184,23 @@ func usable(ctx context.Context, api *kube.Client) error {
 	if err := api.ServiceAccountExists(ctx, "default"); err != nil {
 		return err
 	}
-	return api.DeploymentReady(ctx, "kube-system", "coredns")
+	if err := api.DeploymentReady(ctx, "kube-system", "coredns"); err != nil {
+		return err
+	}
+	return namesResolve(ctx)
+}
+
+// namesResolve asks the cluster's DNS from here. After a restart the objects
+// still tell how things were before.
+func namesResolve(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(layout.DNSAddress, "53"))
+	}}
+	name := "kubernetes.default.svc." + layout.ClusterDomain + "."
+	if _, err := resolver.LookupHost(ctx, name); err != nil {
+		return fmt.Errorf("the cluster's DNS does not answer: %w", err)
+	}
+	return nil
 }

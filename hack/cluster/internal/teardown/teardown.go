@@ -26,12 +26,12 @@ import (
 // timeout of one step.
 const timeout = time.Minute
 
-// step is one part of the work. All are tried even if one fails, except that
-// files are only deleted when nothing uses them any more.
+// step is one part of the work.
 type step struct {
 	what string
 	do   func(context.Context) error
-	// essential steps stop the removal when they fail.
+	// essential steps must succeed before the next ones make sense. The others
+	// are all tried.
 	essential bool
 }
 
@@ -54,11 +54,15 @@ func Run(ctx context.Context, state layout.State, say func(format string, args .
 		if err != nil {
 			failures = errors.Join(failures, fmt.Errorf("%s: %w", s.what, err))
 		}
-		if failures != nil && s.essential {
-			return failures
+		if err != nil && s.essential {
+			break
 		}
 	}
-	return failures
+	if failures != nil {
+		return failures // the journal is still needed
+	}
+	say("removing %s", state.Root)
+	return removeState(state)
 }
 
 // CheckState fails when the state directory holds something that is not a
@@ -92,9 +96,6 @@ func steps(state layout.State, before journal.Journal) []step {
 		{what: "removing network devices and rules", do: func(ctx context.Context) error { return network.Remove(ctx, before) }},
 		{what: "restoring kernel settings", do: func(context.Context) error { return before.RestoreSysctls() }},
 		{what: "removing files outside of the state directory", do: func(context.Context) error { return removeOutside(state, before) }},
-		// From here on nothing is known about the machine any more.
-		{what: "checking", do: func(context.Context) error { return nil }, essential: true},
-		{what: "removing " + state.Root, do: func(context.Context) error { return removeState(state) }},
 	}
 }
 
@@ -141,19 +142,46 @@ func removeShimSockets(state layout.State) error {
 // puts them.
 func shimSocket(address string) (string, bool) {
 	path, isUnix := strings.CutPrefix(strings.TrimSpace(address), "unix://")
-	return path, isUnix && filepath.Dir(filepath.Clean(path)) == "/run/containerd/s"
+	return path, isUnix && filepath.Dir(filepath.Clean(path)) == shimSockets
+}
+
+// removeAbandonedSockets deletes the sockets of shims that were killed together
+// with all that knew of them, if the directory came with the cluster.
+func removeAbandonedSockets(made []string) error {
+	if !slices.Contains(made, shimSockets) {
+		return nil
+	}
+	sockets, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		return err
+	}
+	return removeMatching(shimSockets, abandoned(string(sockets)))
+}
+
+// abandoned tells which sockets nobody listens on, from the kernel's list in
+// /proc/net/unix.
+func abandoned(list string) func(path string) bool {
+	listening := map[string]bool{}
+	for line := range strings.Lines(list) {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			listening[fields[len(fields)-1]] = true
+		}
+	}
+	return func(path string) bool { return !listening[path] }
 }
 
 // removeOutside deletes what components wrote outside of the state directory:
 // links to our pods' logs, results of our pod network, and the directories that
 // were made for them, if nobody else uses them.
 func removeOutside(state layout.State, before journal.Journal) error {
+	made := before.Made()
 	failures := errors.Join(
+		removeAbandonedSockets(made),
 		removeMatching("/var/log/containers", func(path string) bool { return linksInto(path, state.PodLogs()) }),
 		removeMatching(cniResults, func(path string) bool { return namespaceBelow(path, state.Root) }),
-		removeMatching(devicePlugins, func(string) bool { return slices.Contains(before.Made(), devicePlugins) }),
+		removeMatching(devicePlugins, func(string) bool { return slices.Contains(made, devicePlugins) }),
 	)
-	for _, dir := range before.Made() {
+	for _, dir := range made {
 		if err := syscall.Rmdir(dir); err != nil && !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENOTEMPTY) {
 			failures = errors.Join(failures, &fs.PathError{Op: "rmdir", Path: dir, Err: err})
 		}
@@ -161,8 +189,9 @@ func removeOutside(state layout.State, before journal.Journal) error {
 	return failures
 }
 
-// Directories that the kubelet and the CNI plugins use whatever they are told.
+// Directories that components use whatever they are told.
 const (
+	shimSockets   = "/run/containerd/s"
 	cniResults    = "/var/lib/cni/results"
 	devicePlugins = "/var/lib/kubelet/device-plugins"
 )
