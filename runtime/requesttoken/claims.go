@@ -35,12 +35,16 @@ const (
 	SubjectKey = "key:"
 	// SubjectConsumer stands before what a site's server calls its visitor.
 	SubjectConsumer = "consumer:"
+	// SubjectServiceAccount stands before namespace:name of a Kubernetes
+	// ServiceAccount.
+	SubjectServiceAccount = "serviceaccount:"
 )
 
 // Claims is what a request token says: who calls what, where, and for how
 // long this may be believed.
 type Claims struct {
-	// Subject (sub) is one of user:<id>, key:<id>, consumer:<…>, anonymous.
+	// Subject (sub) is one of user:<id>, key:<id>, consumer:<…>,
+	// serviceaccount:<namespace>:<name>, anonymous.
 	Subject string
 	// Audience (aud) is the UID of the Flow, or of the Workspace for a test
 	// run.
@@ -138,7 +142,7 @@ func validSubject(s string) bool {
 	if s == SubjectAnonymous {
 		return true
 	}
-	for _, kind := range []string{SubjectUser, SubjectKey, SubjectConsumer} {
+	for _, kind := range []string{SubjectUser, SubjectKey, SubjectConsumer, SubjectServiceAccount} {
 		if id, ok := strings.CutPrefix(s, kind); ok {
 			return printable(id, maxText)
 		}
