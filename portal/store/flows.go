@@ -371,3 +371,27 @@ func (s *Store) UndeleteFlow(ctx context.Context, workspace, id uuid.UUID, actor
 		return audit.Append(ctx, tx, flowEvent(workspace, id, actor, "flow.undelete", ""))
 	})
 }
+
+// KeyUse is a flow whose draft names a key of the vault.
+type KeyUse struct {
+	Key    string
+	FlowID uuid.UUID
+	Title  string
+}
+
+// maxKeyUses bounds the answer of KeyUses.
+const maxKeyUses = 2000
+
+// KeyUses returns which flows use which keys, by the names of the keys.
+func (s *Store) KeyUses(ctx context.Context, workspace uuid.UUID) ([]KeyUse, error) {
+	var uses []KeyUse
+	err := s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
+		var err error
+		uses, err = many[KeyUse](ctx, tx, `SELECT DISTINCT key #>> '{}' AS key, f.id AS flow_id, f.title
+			FROM flows f JOIN flow_drafts d ON d.flow_id = f.id AND d.workspace_id = f.workspace_id,
+			jsonb_path_query(d.body, '$.spec.components[*].credential.vaultKeyRef.name') AS key
+			WHERE f.workspace_id = $1 AND f.deleted_at IS NULL ORDER BY 1, 3, 2 LIMIT $2`, workspace, maxKeyUses)
+		return err
+	})
+	return uses, err
+}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"net/http"
 	"regexp"
 	"strings"
@@ -154,6 +155,16 @@ func checkKey(key *string) []server.FieldError {
 		return problem(server.CodeInvalid, "The key must not contain control characters.")
 	}
 	return nil
+}
+
+// Paste stores a key that was typed in somewhere else than on the Keys page. It
+// is as strict as that.
+func (v *Vault) Paste(ctx context.Context, o Owner, title, provider string, value catalog.Secret) (Key, error) {
+	request := storeRequest{Name: title, Key: value.Reveal(), Provider: provider}
+	if problems := request.Validate(); len(problems) > 0 {
+		return Key{}, server.Invalid(problems...)
+	}
+	return v.Store(ctx, o, request.Name, request.Provider, catalog.NewSecret(request.Key))
 }
 
 // owner returns in whose name a request acts: the session's own workspace.
