@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/weft-run/weft/api/v1alpha1"
@@ -10,6 +12,7 @@ import (
 )
 
 // CredentialSource gives the secret value that a component's credential names.
+// An error that is a *catalog.Error is the component's error as it is.
 type CredentialSource interface {
 	Resolve(ctx context.Context, c *v1alpha1.Credential) (catalog.Secret, error)
 }
@@ -30,13 +33,16 @@ type Options struct {
 	// Test puts inputs and outputs into events, and gives the values of the
 	// last components as the result where the flow has no output.
 	Test bool
-	// Now is the clock. Default time.Now.
+	// Now is the clock of events and expressions. Default time.Now.
 	Now func() time.Time
+	// Leaks counts components that ignore that their time is over. Runners of
+	// one process share it; default one of its own.
+	Leaks *Leaks
 }
 
 // Limits of one run. Zero means the default, named with each.
 type Limits struct {
-	// RunTimeout bounds the whole run: 60s, or what the flow says.
+	// RunTimeout bounds the whole run: what the flow says, or 60s.
 	RunTimeout time.Duration
 	// ComponentTimeout bounds one execution of a component where neither the
 	// flow nor the component's type says: 60s.
@@ -53,7 +59,27 @@ type Limits struct {
 	// Parallel bounds the components of a run that are executed at the same
 	// time: 16.
 	Parallel int
-	// Leaked bounds the components of this Runner that go on after their time
-	// is over because they ignore it; new runs are refused above it: 64.
-	Leaked int
+	// Leaked bounds the components that go on after their time is over because
+	// they ignore it; new runs are refused at it: 64.
+	Leaked int64
 }
+
+// withDefaults fills in what is not set. The flow's own timeout comes before
+// the default.
+func (l Limits) withDefaults(flowTimeout time.Duration) Limits {
+	l.RunTimeout = cmp.Or(l.RunTimeout, flowTimeout, time.Minute)
+	l.ComponentTimeout = cmp.Or(l.ComponentTimeout, time.Minute)
+	l.ValueBytes = cmp.Or(l.ValueBytes, 16<<20)
+	l.RunBytes = cmp.Or(l.RunBytes, 64<<20)
+	l.Executions = cmp.Or(l.Executions, 10_000)
+	l.Parallel = cmp.Or(l.Parallel, 16)
+	l.Leaked = cmp.Or(l.Leaked, 64)
+	return l
+}
+
+// Leaks counts the components that still run after their time was over. Each
+// holds a goroutine until it returns.
+type Leaks struct{ count atomic.Int64 }
+
+// Count returns how many there are now.
+func (l *Leaks) Count() int64 { return l.count.Load() }

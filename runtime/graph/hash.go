@@ -96,7 +96,7 @@ func executedOf(c *v1alpha1.Component) executedComponent {
 		ID: c.ID, Type: c.Type, Name: displayName(c), Credential: c.Credential, Parent: c.Parent,
 	}
 	if c.Params != nil {
-		out.Params = canonical(c.Params.Raw)
+		out.Params = canonicalParams(c.Params.Raw)
 	}
 	if c.Timeout != nil {
 		out.Timeout = c.Timeout.Duration
@@ -124,9 +124,18 @@ func executedError(o *v1alpha1.OnError) executedOnError {
 	return out
 }
 
-// canonical returns JSON as a value, so that neither white space nor the order
-// of keys nor the spelling of numbers counts. Params that are empty are as good
+// canonicalParams returns params as a value. Params that are empty are as good
 // as none.
+func canonicalParams(raw []byte) any {
+	value := canonical(raw)
+	if object, ok := value.(map[string]any); ok && len(object) == 0 {
+		return nil
+	}
+	return value
+}
+
+// canonical returns JSON as a value, so that neither white space nor the order
+// of keys nor the spelling of numbers counts.
 func canonical(raw []byte) any {
 	if len(raw) == 0 {
 		return nil
@@ -134,9 +143,6 @@ func canonical(raw []byte) any {
 	var value any
 	if err := json.Unmarshal(raw, &value); err != nil {
 		return string(raw)
-	}
-	if object, ok := value.(map[string]any); ok && len(object) == 0 {
-		return nil
 	}
 	return value
 }
