@@ -50,7 +50,9 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv fu
 	flags.SetOutput(stderr)
 	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) } // nobody is left to tell
 	source := flags.String("source", "", "directory hack/cluster of the checkout (default: found from the working directory)")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	env, err := newEnvironment(stdout, stderr, getenv, *source)

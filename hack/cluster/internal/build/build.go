@@ -148,12 +148,13 @@ func (b Builder) compile(ctx context.Context, p program, dir string, detail *pro
 	binary := filepath.Join(work, p.name)
 	counter, stop := countLines(detail)
 	_, err := run.Output(ctx, run.Cmd{
-		Name:    "go",
-		Args:    append([]string{"build", "-v", "-o", binary}, append(flags(p), ".")...),
-		Dir:     filepath.Join(b.Source, p.dir),
-		Env:     environment(),
-		Timeout: compileTimeout,
-		Watch:   counter,
+		Name:      "go",
+		Args:      append([]string{"build", "-v", "-o", binary}, append(flags(p), ".")...),
+		Dir:       filepath.Join(b.Source, p.dir),
+		Env:       environment(),
+		Timeout:   compileTimeout,
+		Watch:     counter,
+		DieWithUs: true,
 	})
 	stop()
 	if err != nil {

@@ -110,46 +110,6 @@ func Install(ctx context.Context, printer *progress.Printer) error {
 	return nil
 }
 
-// Time limits of apt-get. Another run of it may hold the locks for a while.
-const (
-	aptTimeout  = 10 * time.Minute
-	lockTimeout = 5 * time.Minute
-	lockRetry   = 3 * time.Second
-)
-
-// aptGet installs from the lists at hand if it can, and updates them first if
-// they are too old or absent.
-func aptGet(ctx context.Context, detail *progress.Detail, packages []string) error {
-	detail.Set("reading the package lists")
-	if err := update(ctx); err != nil {
-		return err
-	}
-	detail.Set("installing")
-	wait := fmt.Sprintf("DPkg::Lock::Timeout=%d", int(lockTimeout.Seconds()))
-	args := append([]string{"-o", wait, "install", "--yes", "--quiet", "--no-install-recommends"}, packages...)
-	_, err := run.Output(ctx, run.Cmd{Name: "apt-get", Args: args, Env: aptEnvironment(), Timeout: aptTimeout})
-	return err
-}
-
-// update reads the package lists. apt-get does not wait for the lock on them
-// by itself.
-func update(ctx context.Context) error {
-	deadline := time.Now().Add(lockTimeout)
-	for {
-		_, err := run.Output(ctx, run.Cmd{Name: "apt-get", Args: []string{"update", "--quiet"}, Env: aptEnvironment(), Timeout: aptTimeout})
-		if err == nil || !strings.Contains(err.Error(), "Could not get lock") || time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(lockRetry):
-		}
-	}
-}
-
-func aptEnvironment() []string { return []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"} }
-
 // Snapshotter returns overlayfs if it works below dir, and native, which copies
 // each layer, on file systems that it cannot be stacked on.
 func Snapshotter(dir string) (string, error) {

@@ -158,6 +158,9 @@ func (c Cluster) Load(ctx context.Context, archives []string) error {
 	return nil
 }
 
+// permanent is an error that does not go away by waiting.
+type permanent struct{ error }
+
 // poll asks until check succeeds, and shows why it does not yet.
 func poll(ctx context.Context, limit time.Duration, detail *progress.Detail, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -166,6 +169,9 @@ func poll(ctx context.Context, limit time.Duration, detail *progress.Detail, che
 		err := check(ctx)
 		if err == nil {
 			return nil
+		}
+		if forever := (permanent{}); errors.As(err, &forever) {
+			return forever.error
 		}
 		detail.Set("%v", err)
 		select {

@@ -71,8 +71,13 @@ func (c Cluster) prepare(ctx context.Context, spec *node.Spec) (objects []byte, 
 	return manifests.Render(c.State, machine.Nameservers)
 }
 
+// record refuses a machine that is not free for the cluster, and writes down what
+// it looks like.
 func (c Cluster) record(ctx context.Context) error {
 	if err := errors.Join(network.CheckOwner(c.State), teardown.CheckState(c.State)); err != nil {
+		return err
+	}
+	if err := network.CheckRanges(ctx); err != nil {
 		return err
 	}
 	firewall, err := network.Firewall(ctx)

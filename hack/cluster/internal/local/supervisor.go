@@ -141,7 +141,7 @@ func (c Cluster) startSupervisor(ctx context.Context) error {
 		return fmt.Errorf("open the supervisor's log: %w", err)
 	}
 	cmd := exec.Command(binary, SuperviseCommand) //nolint:noctx // it outlives this program
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root", "WEFT_CLUSTER_DIR=" + c.State.Root}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.State.Root, "WEFT_CLUSTER_DIR=" + c.State.Root}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -236,25 +236,42 @@ func superviseComponents(ctx context.Context, state layout.State, logger *slog.L
 	return supervisor.Run(ctx)
 }
 
-// awaitComponents returns when every component is ready.
+// giveUpAfter is how often a component may be restarted while we wait for it.
+const giveUpAfter = 6
+
+// awaitComponents returns when every component is ready. It does not wait for
+// one that ends again and again.
 func (c Cluster) awaitComponents(ctx context.Context) error {
-	check := func(context.Context) error {
-		status, err := supervise.ReadStatus(c.State.Run(statusFile))
-		if err != nil {
-			return err
-		}
-		if entry, found := status.Unready(); found {
-			return fmt.Errorf("%s is %s: %s; its log is %s", entry.Name, entry.State, entry.Message, c.State.Log(entry.Name))
-		}
-		if !status.Ready() {
-			return errors.New("the supervisor has not begun")
-		}
-		return nil
-	}
-	if check(ctx) == nil {
+	before, err := c.componentsReady()
+	if err == nil {
 		return nil
 	}
 	return c.Progress.Step(ctx, "starting the components", func(ctx context.Context, detail *progress.Detail) error {
-		return poll(ctx, readyWithin, detail, check)
+		return poll(ctx, readyWithin, detail, func(context.Context) error {
+			entry, err := c.componentsReady()
+			if err != nil && entry.Name == before.Name && entry.Restarts-before.Restarts >= giveUpAfter {
+				return permanent{err}
+			}
+			if entry.Name != before.Name {
+				before = entry
+			}
+			return err
+		})
 	})
+}
+
+// componentsReady fails with the first component that is not ready, if one is
+// known.
+func (c Cluster) componentsReady() (supervise.Entry, error) {
+	status, err := supervise.ReadStatus(c.State.Run(statusFile))
+	if err != nil {
+		return supervise.Entry{}, err
+	}
+	if entry, found := status.Unready(); found {
+		return entry, fmt.Errorf("%s is %s: %s; its log is %s", entry.Name, entry.State, entry.Message, c.State.Log(entry.Name))
+	}
+	if !status.Ready() {
+		return supervise.Entry{}, errors.New("the supervisor has not begun")
+	}
+	return supervise.Entry{}, nil
 }

@@ -10,12 +10,18 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // outputLimit bounds what is kept of a program's output, in bytes.
 const outputLimit = 1 << 20
+
+// stopWithin is how long a program may take to end by itself when its time is
+// over.
+const stopWithin = 5 * time.Second
 
 // Cmd is a program to run. The zero values of Env, Dir and Stdin mean: the
 // caller's environment, its directory, no input.
@@ -27,6 +33,9 @@ type Cmd struct {
 	Stdin   io.Reader
 	Timeout time.Duration // required
 	Watch   io.Writer     // also receives standard error, for progress
+	// DieWithUs ends the program when this process is killed. It is for work
+	// that would be started again anyway, and not for package managers.
+	DieWithUs bool
 }
 
 // Output runs the program and returns its standard output.
@@ -46,15 +55,22 @@ func Output(ctx context.Context, c Cmd) ([]byte, error) {
 	if c.Watch != nil {
 		cmd.Stderr = io.MultiWriter(stderr, c.Watch)
 	}
-	// A killed program may leave children that hold the pipes open.
-	cmd.WaitDelay = 5 * time.Second
+	// First ask, then kill; children may hold the pipes open even after that.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopWithin
+	if c.DieWithUs {
+		// The kernel watches the thread that started the program.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	}
 	if err := cmd.Run(); err != nil {
-		return stdout.Bytes(), describe(ctx, c, err, stderr)
+		return stdout.buffer.Bytes(), describe(ctx, c, err, stderr)
 	}
 	if stdout.cut {
 		return nil, fmt.Errorf("run %s: more than %d bytes of output", c.Name, outputLimit)
 	}
-	return stdout.Bytes(), nil
+	return stdout.buffer.Bytes(), nil
 }
 
 // Quiet runs the program for its effect.
@@ -67,7 +83,7 @@ func describe(ctx context.Context, c Cmd, err error, stderr *tail) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("no result after %s", c.Timeout)
 	}
-	said := lastLines(stderr.String(), 12)
+	said := lastLines(stderr.buffer.String(), 12)
 	if said != "" {
 		said = ": " + said
 	}
@@ -86,20 +102,20 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// tail keeps the last bytes written to it.
+// tail keeps the last bytes written to it. The buffer is not embedded: its
+// ReadFrom would go around the limit.
 type tail struct {
-	bytes.Buffer
-	limit int
-	cut   bool
+	buffer bytes.Buffer
+	limit  int
+	cut    bool
 }
 
 // Write never fails, so that a talkative program is not stopped by us.
 func (t *tail) Write(p []byte) (int, error) {
-	if over := t.Len() + len(p) - t.limit; over > 0 {
+	if over := t.buffer.Len() + len(p) - t.limit; over > 0 {
 		t.cut = true
-		t.Next(min(over, t.Len()))
+		t.buffer.Next(min(over, t.buffer.Len()))
 	}
-	n := len(p)
-	t.Buffer.Write(p[max(0, len(p)-t.limit):])
-	return n, nil
+	t.buffer.Write(p[max(0, len(p)-t.limit):])
+	return len(p), nil
 }
