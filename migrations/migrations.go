@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
+	"io/fs"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -14,6 +15,9 @@ import (
 
 //go:embed *.sql
 var files embed.FS
+
+// Files returns the migrations.
+func Files() fs.FS { return files }
 
 // Up applies every migration that the database does not have yet. Several
 // callers at once are no problem: one works, the others wait for it.
