@@ -165,7 +165,6 @@ const (
 )
 
 // OnError says what happens when a component fails.
-// +kubebuilder:validation:XValidation:rule="!has(self.value) || self.action == 'Default'",message="value is used with action Default only"
 type OnError struct {
 	// Retry tries again first.
 	// +optional
@@ -176,7 +175,8 @@ type OnError struct {
 	// +optional
 	Action ErrorAction `json:"action,omitempty"`
 
-	// Value that stands in for the output with action Default: any JSON value.
+	// Value that stands in for the output with action Default, and with no
+	// other action: any JSON value.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Schemaless
 	// +optional

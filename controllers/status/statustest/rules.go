@@ -105,7 +105,9 @@ func rules() []rule {
 	}
 }
 
-func (o Object) get(kind string) *metav1.Condition { return meta.FindStatusCondition(o.Conditions, kind) }
+func (o Object) get(kind string) *metav1.Condition {
+	return meta.FindStatusCondition(o.Conditions, kind)
+}
 
 func (o Object) is(kind string) bool { return meta.IsStatusConditionTrue(o.Conditions, kind) }
 
