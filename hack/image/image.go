@@ -47,6 +47,7 @@ type Spec struct {
 	Entrypoint []string
 	Env        []string
 	User       string
+	StopSignal string // empty means SIGTERM
 }
 
 // Program is the image of one static program: nothing else is in it. The
@@ -80,7 +81,7 @@ func Build(s Spec) (v1.Image, error) {
 	}
 	file = file.DeepCopy()
 	file.Architecture, file.OS = runtime.GOARCH, "linux"
-	file.Config = v1.Config{Entrypoint: s.Entrypoint, Env: s.Env, User: s.User, WorkingDir: "/"}
+	file.Config = v1.Config{Entrypoint: s.Entrypoint, Env: s.Env, User: s.User, WorkingDir: "/", StopSignal: s.StopSignal}
 	img, err = mutate.ConfigFile(img, file)
 	if err != nil {
 		return nil, fmt.Errorf("setting the configuration: %w", err)

@@ -38,7 +38,7 @@ func PostgresSet(ctx context.Context) (debian.Set, error) {
 	}
 	home := "usr/lib/postgresql/" + version
 	return debian.Set{
-		Packages: []string{"postgresql-" + version, "postgresql-client-" + version, "tzdata", "dash"},
+		Packages: []string{"postgresql-" + version, "postgresql-client-" + version, "tzdata", "dash", "libc-bin"},
 		// The just-in-time compiler is 100 MB and of no use to short queries.
 		Skip: []string{"libllvm14", "libllvm15", "libllvm16", "libllvm19"},
 		Want: func(p string) bool {
@@ -52,8 +52,8 @@ func PostgresSet(ctx context.Context) (debian.Set, error) {
 			case strings.HasPrefix(p, "usr/share/zoneinfo/"):
 				return !strings.HasPrefix(p, "usr/share/zoneinfo/right/") && !strings.HasPrefix(p, "usr/share/zoneinfo/posix/")
 			}
-			// initdb starts its helpers through a shell.
-			return p == "bin/dash" || p == "bin/sh"
+			// initdb starts its helpers through a shell; C.UTF-8 is the locale.
+			return p == "bin/dash" || p == "bin/sh" || strings.HasPrefix(p, "usr/lib/locale/C.utf8/")
 		},
 	}, nil
 }
@@ -77,6 +77,8 @@ func Postgres(ctx context.Context, a debian.Archive, s debian.Set, entrypoint st
 		Entrypoint: []string{"/entrypoint"},
 		Env:        []string{"PATH=/usr/lib/postgresql/" + version + "/bin:/bin", "LANG=C.UTF-8"},
 		User:       User,
+		// SIGTERM would wait until the last client leaves.
+		StopSignal: "SIGINT",
 	})
 }
 

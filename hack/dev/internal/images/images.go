@@ -1,0 +1,225 @@
+// Package images builds the container images of Weft, and of Postgres and
+// Redis where they cannot be pulled.
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/weft-run/weft/hack/dev/internal/command"
+	"github.com/weft-run/weft/hack/image"
+	"github.com/weft-run/weft/hack/image/database"
+	"github.com/weft-run/weft/hack/image/debian"
+)
+
+// buildTimeout bounds one run of the compiler: cold, on two cores, our
+// programs take about three minutes.
+const buildTimeout = 30 * time.Minute
+
+// Image is an image as an archive on disk.
+type Image struct {
+	Name    string // operator, runtime, portal, postgres, redis
+	Tag     string // made of the content
+	Archive string
+}
+
+// Repository is the name of the image without tag, below a registry or, when
+// that is empty, below the one that the chart names.
+func (i Image) Repository(registry string) string {
+	if registry == "" {
+		registry = "docker.io/weft"
+	}
+	return registry + "/" + i.Name
+}
+
+// Reference is the full name of the image.
+func (i Image) Reference(registry string) string { return i.Repository(registry) + ":" + i.Tag }
+
+// Open reads the image from its archive.
+func (i Image) Open() (v1.Image, error) {
+	img, err := tarball.ImageFromPath(i.Archive, nil)
+	if err != nil {
+		return nil, fmt.Errorf("opening the archive of %s: %w", i.Name, err)
+	}
+	return img, nil
+}
+
+// Builder builds images and keeps their archives in Cache.
+type Builder struct {
+	Root  string // of the repository
+	Cache string
+}
+
+// programs are our own programs and the folders of their sources.
+var programs = []struct{ name, source string }{ //nolint:gochecknoglobals // a table
+	{"operator", "./controllers/cmd/operator"},
+	{"runtime", "./runtime/cmd/runtime"},
+	{"portal", "./portal/cmd/portal"},
+}
+
+// Weft builds our own programs and their images.
+func (b Builder) Weft(ctx context.Context) ([]Image, error) {
+	bin := filepath.Join(b.Cache, "bin")
+	var sources []string
+	for _, p := range programs {
+		sources = append(sources, p.source)
+	}
+	if err := b.compile(ctx, b.Root, bin, sources...); err != nil {
+		return nil, err
+	}
+	var built []Image
+	for _, p := range programs {
+		img, err := image.Program(p.name, filepath.Join(bin, p.name))
+		if err != nil {
+			return nil, fmt.Errorf("making the image of %s: %w", p.name, err)
+		}
+		i, err := b.archive(p.name, img)
+		if err != nil {
+			return nil, err
+		}
+		built = append(built, i)
+	}
+	return built, nil
+}
+
+// Databases makes the images of Postgres and Redis out of Debian's packages.
+func (b Builder) Databases(ctx context.Context) ([]Image, error) {
+	set, err := database.PostgresSet(ctx)
+	if err != nil {
+		// A fresh machine has no package lists.
+		if err := debian.Update(ctx); err != nil {
+			return nil, fmt.Errorf("fetching Debian's package lists: %w", err)
+		}
+		if set, err = database.PostgresSet(ctx); err != nil {
+			return nil, err
+		}
+	}
+	archive := debian.Archive{Cache: filepath.Join(b.Cache, "debian")}
+	postgres, err := b.cached(ctx, "postgres", archive, set, func() (v1.Image, error) { return b.postgres(ctx, archive, set) })
+	if err != nil {
+		return nil, err
+	}
+	redisSet := database.RedisSet()
+	redis, err := b.cached(ctx, "redis", archive, redisSet, func() (v1.Image, error) { return database.Redis(ctx, archive, redisSet) })
+	if err != nil {
+		return nil, err
+	}
+	return []Image{postgres, redis}, nil
+}
+
+// postgres compiles the entrypoint and makes the image.
+func (b Builder) postgres(ctx context.Context, archive debian.Archive, set debian.Set) (v1.Image, error) {
+	bin := filepath.Join(b.Cache, "bin", "entrypoint")
+	if err := b.compile(ctx, filepath.Join(b.Root, "hack", "image"), bin, "./cmd/postgres"); err != nil {
+		return nil, err
+	}
+	return database.Postgres(ctx, archive, set, filepath.Join(bin, "postgres"))
+}
+
+// compile builds static programs into a folder. The same sources give the same
+// bytes on every machine.
+func (b Builder) compile(ctx context.Context, dir, bin string, sources ...string) error {
+	if err := os.MkdirAll(bin, 0o755); err != nil { //nolint:gosec // programs are no secret
+		return fmt.Errorf("making a folder for programs: %w", err)
+	}
+	args := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", bin + "/"}
+	return command.Run(ctx, command.Command{
+		Args: append(args, sources...), Dir: dir, Timeout: buildTimeout,
+		Env: []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + runtime.GOARCH, "GOFLAGS="},
+	})
+}
+
+// cached makes an image unless one was made of the same packages by the same
+// build of this program.
+func (b Builder) cached(ctx context.Context, name string, a debian.Archive, s debian.Set, make func() (v1.Image, error)) (Image, error) {
+	key, err := cacheKey(ctx, b.Root, a, s)
+	if err != nil {
+		return Image{}, err
+	}
+	mark := filepath.Join(b.Cache, "images", name+"-"+key+".tag")
+	if tag, err := os.ReadFile(mark); err == nil {
+		i := Image{Name: name, Tag: string(tag), Archive: b.archivePath(name, string(tag))}
+		if _, err := os.Stat(i.Archive); err == nil {
+			return i, nil
+		}
+	}
+	img, err := make()
+	if err != nil {
+		return Image{}, err
+	}
+	i, err := b.archive(name, img)
+	if err != nil {
+		return Image{}, err
+	}
+	if err := os.WriteFile(mark, []byte(i.Tag), 0o600); err != nil {
+		return Image{}, fmt.Errorf("remembering the image of %s: %w", name, err)
+	}
+	return i, nil
+}
+
+// cacheKey is made of the packages with their versions and of the sources in
+// hack/image, which decide what becomes of them.
+func cacheKey(ctx context.Context, root string, a debian.Archive, s debian.Set) (string, error) {
+	files, err := a.Resolve(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%q\n", files)
+	err = filepath.WalkDir(filepath.Join(root, "hack", "image"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path) //nolint:gosec // our own sources
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(hash, "%s %x\n", path, sha256.Sum256(data))
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("reading the sources of hack/image: %w", err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:8]), nil
+}
+
+func (b Builder) archivePath(name, tag string) string {
+	return filepath.Join(b.Cache, "images", name+"-"+tag+".tar")
+}
+
+// archive writes an image to disk, unless it is there, and removes older
+// archives of the same name.
+func (b Builder) archive(name string, img v1.Image) (Image, error) {
+	tag, err := image.Tag(img)
+	if err != nil {
+		return Image{}, err
+	}
+	i := Image{Name: name, Tag: tag, Archive: b.archivePath(name, tag)}
+	if _, err := os.Stat(i.Archive); err == nil {
+		return i, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(i.Archive), 0o755); err != nil { //nolint:gosec // images are no secret
+		return Image{}, fmt.Errorf("making a folder for images: %w", err)
+	}
+	old, err := filepath.Glob(b.archivePath(name, "*"))
+	if err != nil {
+		return Image{}, fmt.Errorf("listing old archives: %w", err)
+	}
+	for _, path := range old {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Image{}, fmt.Errorf("removing an old archive: %w", err)
+		}
+	}
+	return i, image.WriteArchive(i.Archive, i.Reference(""), img)
+}
