@@ -44,7 +44,7 @@ func (s *Scope) Template(text string) (*Template, []*Error) {
 	at := Position{1, 1}
 	for count := 0; ; count++ {
 		before, rest, found := strings.Cut(text, "{{")
-		if before != "" || !found {
+		if before != "" {
 			t.segments = append(t.segments, segment{text: before})
 		}
 		if !found {
