@@ -57,12 +57,11 @@ func TestFlowBecomesReady(t *testing.T) {
 func TestChildrenAreOwned(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.create(w.newFlow("greeting", nil))
-	change(w, "greeting", new(v1alpha1.Flow), func(f *v1alpha1.Flow) {
-		f.Spec.Runtime.Replicas = &v1alpha1.Replicas{Min: ptr.To[int32](2), Max: ptr.To[int32](3)}
-	})
+	flow := w.newFlow("greeting", nil)
+	flow.Spec.Runtime.Replicas = &v1alpha1.Replicas{Min: ptr.To[int32](2), Max: ptr.To[int32](3)}
+	w.create(flow)
 	eventually(t, "autoscaler", func() error { return w.get("flow-greeting", new(autoscalingv2.HorizontalPodAutoscaler)) })
-	flow := w.flow("greeting")
+	flow = w.waitFor("greeting", "Reconciling=True/Progressing")
 	revision := &corev1.ConfigMap{}
 	revision.Name = render.RevisionName("greeting", flow.Status.Revision.Desired)
 	children := append(render.FlowKinds("greeting", w.namespace()), revision)
@@ -459,9 +458,7 @@ func TestAutoscalerTakesOver(t *testing.T) {
 	}
 	setReplicas(4, 4)
 	eventually(t, "four replicas", func() error { return w.wantReplicas("greeting", 4) })
-	if err := w.get("flow-greeting", new(policyv1.PodDisruptionBudget)); err != nil {
-		t.Error(err)
-	}
+	eventually(t, "budget", func() error { return w.get("flow-greeting", new(policyv1.PodDisruptionBudget)) })
 	setReplicas(2, 8)
 	eventually(t, "autoscaler", func() error { return w.get("flow-greeting", new(autoscalingv2.HorizontalPodAutoscaler)) })
 	if err := w.wantReplicas("greeting", 4); err != nil {
@@ -487,6 +484,8 @@ func TestAutoscalerTakesOver(t *testing.T) {
 	for _, object := range []client.Object{new(autoscalingv2.HorizontalPodAutoscaler), new(policyv1.PodDisruptionBudget)} {
 		eventually(t, fmt.Sprintf("no %T", object), func() error { return gone(w.get("flow-greeting", object)) })
 	}
+	w.rollOut("greeting")
+	w.waitFor("greeting", "Ready=True/Ready")
 }
 
 // TestNoOutput: a flow that nothing can call has no pods and no address; one

@@ -108,7 +108,7 @@ func TestNamespaceIsNotTakenOver(t *testing.T) {
 	t.Parallel()
 	s := cluster(t)
 	ctx := context.Background()
-	ws := &v1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: worldName(t)}}
+	ws := &v1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: worldName()}}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: ws.Namespace(),
 		// The label alone makes it nobody's.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,7 +37,7 @@ type world struct {
 // the end of the test the status of everything in it is checked.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{suite: cluster(t), t: t, name: worldName(t)}
+	w := &world{suite: cluster(t), t: t, name: worldName()}
 	w.create(&v1alpha1.Workspace{
 		ObjectMeta: metav1.ObjectMeta{Name: w.name},
 		Spec:       v1alpha1.WorkspaceSpec{TestRuntime: &v1alpha1.TestRuntime{Disabled: true}},
@@ -47,13 +47,11 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func worldName(t *testing.T) string {
-	h := fnv.New32a()
-	if _, err := h.Write([]byte(t.Name())); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("t%x", h.Sum32())
-}
+// worlds counts, so that every world has a name of its own, also when a test
+// runs several times.
+var worlds atomic.Int32
+
+func worldName() string { return fmt.Sprintf("world-%d", worlds.Add(1)) }
 
 func (w *world) namespace() string { return v1alpha1.WorkspaceNamespacePrefix + w.name }
 
