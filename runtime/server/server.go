@@ -81,6 +81,7 @@ type Server struct {
 	trust    *trust
 	handler  handler
 	draining atomic.Bool
+	requests atomic.Int64
 }
 
 // New reads the files that the configuration names and compiles the flow. The
@@ -106,6 +107,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 // ServeHTTP answers a request to the port for runs. Nothing is looked at
 // before the request token is verified but what the token is bound to.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.requests.Add(1)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if s.draining.Load() {
 		// Whoever holds this connection shall open the next one elsewhere.
@@ -174,6 +176,8 @@ func (s *Server) Run(ctx context.Context) error {
 	go s.handler.background(background)
 
 	runs, metrics := s.newHTTPServer(s), s.newHTTPServer(s.observe())
+	s.trim()
+	go s.trimWhenIdle(background)
 	failed := make(chan error, 2)
 	if err := s.listen(metrics, s.cfg.MetricsListen, "metrics", failed); err != nil {
 		return err

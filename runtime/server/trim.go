@@ -1,0 +1,41 @@
+package server
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+)
+
+// idleAfter is how long a runtime must have had no request before memory that
+// only requests and the start need is given back.
+const idleAfter = time.Minute
+
+// trim gives back memory that is needed again only when something happens:
+// garbage of the start, and those pages of the program file that were read on
+// the way. A node may hold thousands of runtimes that wait.
+func (s *Server) trim() {
+	debug.FreeOSMemory()
+	if err := dropFilePages(); err != nil {
+		s.log.Debug("pages of the program could not be dropped", "error", err)
+	}
+}
+
+// trimWhenIdle trims once after each time of activity, until ctx ends.
+func (s *Server) trimWhenIdle(ctx context.Context) {
+	var trimmedAt, last int64
+	ticker := time.NewTicker(idleAfter)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := s.requests.Load()
+		if now == last && now != trimmedAt {
+			s.trim()
+			trimmedAt = now
+		}
+		last = now
+	}
+}
