@@ -141,15 +141,26 @@ func (t Tree) create(root, path string) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return err
 	}
-	if t.Unified && filepath.Dir(path) == root {
+	switch {
+	case !t.Unified:
+		return inheritCPUSet(path)
+	case filepath.Dir(path) == root:
 		return enable(path)
+	default:
+		return nil
 	}
-	return inheritCPUSet(path)
 }
 
-// enable offers the controllers to the children of a version 2 group.
+// enable offers controllers to the children of a version 2 group: those that
+// are required, and those that the kubelet insists on where they exist.
 func enable(path string) error {
-	names := required(true)
+	available, err := os.ReadFile(filepath.Join(path, "cgroup.controllers"))
+	if err != nil {
+		return fmt.Errorf("read the controllers of %s: %w", path, err)
+	}
+	names := slices.DeleteFunc(strings.Fields(string(available)), func(name string) bool {
+		return !slices.Contains(append(required(true), "hugetlb", "io"), name)
+	})
 	change := "+" + strings.Join(names, " +")
 	if err := os.WriteFile(filepath.Join(path, "cgroup.subtree_control"), []byte(change), 0o644); err != nil {
 		return fmt.Errorf("enable %s for %s: %w", strings.Join(names, ", "), path, err)

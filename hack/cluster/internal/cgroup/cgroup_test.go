@@ -152,3 +152,31 @@ func TestRemove(t *testing.T) {
 		t.Errorf("removing nothing fails: %v", err)
 	}
 }
+
+func TestCreateUnified(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	tree := Tree{Unified: true, Roots: []string{root}}
+	top := filepath.Join(root, layout.CgroupRoot)
+	for _, dir := range []string{root, top} {
+		write(t, filepath.Join(dir, "cgroup.controllers"), "cpuset cpu io memory hugetlb pids rdma misc\n")
+	}
+	if err := tree.Create(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{root, top} {
+		got, err := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
+		if want := "+cpuset +cpu +io +memory +hugetlb +pids"; err != nil || string(got) != want {
+			t.Errorf("%s offers %q, %v, want %q", dir, got, err, want)
+		}
+	}
+	for _, group := range []string{System, Shims} {
+		// A group with processes must not offer controllers to children.
+		if _, err := os.Stat(filepath.Join(top, group, "cgroup.subtree_control")); !os.IsNotExist(err) {
+			t.Errorf("group %s: %v", group, err)
+		}
+		if _, err := os.Stat(filepath.Join(top, group)); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -41,7 +41,6 @@ func tools() []tool {
 		{filepath.Join(config.CNIPlugins, "loopback"), "containernetworking-plugins", "loopback of pods"},
 		{"iptables", "iptables", "host ports"},
 		{"nft", "nftables", "services"},
-		{"conntrack", "conntrack", "services over UDP"},
 		{"ip", "iproute2", "network devices"},
 		{"mount", "mount", "volumes"},
 	}

@@ -111,12 +111,13 @@ func TestConfigHash(t *testing.T) {
 	t.Parallel()
 	state := layout.State{Root: t.TempDir()}
 	certificate := state.PKI("a.crt")
+	commands := [][]string{{"etcd"}}
 	hash := func(file, cert string) string {
 		t.Helper()
 		if err := errors.Join(os.MkdirAll(filepath.Dir(certificate), 0o755), os.WriteFile(certificate, []byte(cert), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		got, err := configHash(state, map[string][]byte{"/f": []byte(file)})
+		got, err := configHash(state, map[string][]byte{"/f": []byte(file)}, commands)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,6 +129,10 @@ func TestConfigHash(t *testing.T) {
 	}
 	if hash("y", "c") == first || hash("x", "d") == first {
 		t.Error("a change of a file or a certificate goes unnoticed")
+	}
+	commands = [][]string{{"etcd", "--debug"}}
+	if hash("x", "c") == first {
+		t.Error("a change of a command line goes unnoticed")
 	}
 }
 

@@ -59,7 +59,7 @@ func (c Cluster) apply(ctx context.Context, spec node.Spec, objects []byte) erro
 	_, err := run.Output(ctx, run.Cmd{
 		Name: spec.Binary,
 		Args: []string{
-			"kubectl", "--kubeconfig", c.State.Kubeconfig(), "apply",
+			"kubectl", "--kubeconfig", c.State.Kubeconfig(), "--cache-dir", c.State.Run("kubectl"), "apply",
 			"--server-side", "--force-conflicts", "--field-manager=weft-cluster", "-f", "-",
 		},
 		Stdin:   bytes.NewReader(objects),

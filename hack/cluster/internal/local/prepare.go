@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/weft-run/weft/hack/cluster/internal/certs"
@@ -62,7 +61,7 @@ func (c Cluster) prepare(ctx context.Context, spec *node.Spec) (objects []byte, 
 	if err != nil {
 		return nil, err
 	}
-	if spec.ConfigHash, err = configHash(c.State, files); err != nil {
+	if spec.ConfigHash, err = configHash(c.State, files, node.CommandLines(*spec)); err != nil {
 		return nil, err
 	}
 	if err := config.Write(files); err != nil {
@@ -79,6 +78,13 @@ func (c Cluster) record(ctx context.Context) error {
 	}
 	if err := network.CheckRanges(ctx); err != nil {
 		return err
+	}
+	drops, err := network.DropsForwarded(ctx)
+	if err != nil {
+		return err
+	}
+	if drops {
+		c.Progress.Say("this machine drops forwarded packets; if pods cannot reach each other: iptables -P FORWARD ACCEPT")
 	}
 	firewall, err := network.Firewall(ctx)
 	if err != nil {
@@ -156,12 +162,12 @@ func (c Cluster) machine() (config.Machine, error) {
 	return config.Machine{Snapshotter: snapshotter, Nameservers: servers}, nil
 }
 
-// configHash covers the configuration files and the certificates, as a
-// component reads both only when it starts.
-func configHash(state layout.State, files map[string][]byte) (string, error) {
+// configHash covers all that a component only reads when it starts.
+func configHash(state layout.State, files map[string][]byte, commands [][]string) (string, error) {
 	hash := sha256.New()
+	fmt.Fprintf(hash, "%q\n", commands) // a hash never fails
 	for _, path := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(hash, "%s %x\n", path, sha256.Sum256(files[path])) // a hash never fails
+		fmt.Fprintf(hash, "%s %x\n", path, sha256.Sum256(files[path]))
 	}
 	certificates, err := filepath.Glob(state.PKI("*.crt"))
 	if err != nil {
@@ -174,5 +180,5 @@ func configHash(state layout.State, files map[string][]byte) (string, error) {
 		}
 		fmt.Fprintf(hash, "%s %x\n", path, sha256.Sum256(data))
 	}
-	return strings.ToLower(hex.EncodeToString(hash.Sum(nil))), nil
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }

@@ -29,6 +29,13 @@ func CheckRanges(ctx context.Context) error {
 	return nil
 }
 
+// DropsForwarded says whether iptables drops what the machine forwards, which
+// Docker and some firewalls leave behind. Pods could then not reach each other.
+func DropsForwarded(ctx context.Context) (bool, error) {
+	out, err := run.Output(ctx, run.Cmd{Name: "iptables-save", Args: []string{"-t", "filter"}, Timeout: timeout})
+	return strings.Contains(string(out), ":FORWARD DROP "), err
+}
+
 func ranges() []string {
 	return []string{layout.NodeAddress + "/32", layout.PodCIDR, layout.ServiceCIDR}
 }

@@ -28,7 +28,8 @@ type Spec struct {
 	Binary string `json:"binary"`
 	// Images are archives that must be loaded before the first pod starts.
 	Images []string `json:"images"`
-	// ConfigHash changes when a configuration file does.
+	// ConfigHash changes when a configuration file, a certificate or a command
+	// line does.
 	ConfigHash string `json:"configHash"`
 }
 
@@ -68,6 +69,17 @@ func Components(spec Spec, api *kube.Client) [][]supervise.Component {
 		// see the node appear.
 		{kubernetes(Proxy, healthz("http://127.0.0.1:10256/healthz"), "--config="+state.Config(config.Proxy))},
 	}
+}
+
+// CommandLines returns how every component is started.
+func CommandLines(spec Spec) [][]string {
+	var lines [][]string
+	for _, wave := range Components(spec, nil) {
+		for _, component := range wave {
+			lines = append(lines, component.Args)
+		}
+	}
+	return lines
 }
 
 func component(name string, ready probe, args []string) supervise.Component {
