@@ -8,20 +8,12 @@ import (
 
 	"github.com/weft-run/weft/api/v1alpha1"
 	"github.com/weft-run/weft/runtime/catalog"
+	"github.com/weft-run/weft/runtime/components/start"
 )
 
-// InputField is one thing that a flow is given when it starts.
-type InputField struct {
-	Name     string
-	Label    string
-	Type     string
-	Required bool
-}
-
-// InputFields returns what the flow's start asks for. None means that it takes
-// one value of any kind; ok is false where the flow has no start that takes a
-// value.
-func InputFields(spec *v1alpha1.FlowSpec, cat *catalog.Catalog) (fields []InputField, ok bool) {
+// Input returns what the flow's start asks for; ok is false where the flow has
+// no start that takes a value. Without fields it takes one value of any kind.
+func Input(spec *v1alpha1.FlowSpec, cat *catalog.Catalog) (form start.Form, ok bool) {
 	for i := range spec.Components {
 		step := &spec.Components[i]
 		component, known := cat.Lookup(step.Type)
@@ -29,32 +21,12 @@ func InputFields(spec *v1alpha1.FlowSpec, cat *catalog.Catalog) (fields []InputF
 			continue
 		}
 		params, err := Params(step)
-		if err != nil {
-			return nil, true
+		if err != nil || step.Type != start.InputType {
+			return start.Form{}, true
 		}
-		return inputFields(params), true
+		return start.FormOf(params), true
 	}
-	return nil, false
-}
-
-// inputFields reads the fields of an input step; other starts have none.
-func inputFields(params map[string]any) []InputField {
-	list, _ := params["fields"].([]any)
-	fields := make([]InputField, 0, len(list))
-	for _, item := range list {
-		entry, _ := item.(map[string]any)
-		text := func(name string) string { value, _ := entry[name].(string); return value }
-		if text("name") == "" {
-			continue
-		}
-		required, _ := entry["required"].(bool)
-		field := InputField{Name: text("name"), Label: text("label"), Type: text("type"), Required: required}
-		if field.Label == "" {
-			field.Label = field.Name
-		}
-		fields = append(fields, field)
-	}
-	return fields
+	return start.Form{}, false
 }
 
 // readInput keeps what was typed into the test pane. Without fields the text is
@@ -73,9 +45,9 @@ func readInput(form url.Values, body *Body, cat *catalog.Catalog) error {
 }
 
 func formInput(form url.Values, spec *v1alpha1.FlowSpec, cat *catalog.Catalog) (any, bool) {
-	fields, _ := InputFields(spec, cat)
+	asked, _ := Input(spec, cat)
 	values := map[string]any{}
-	for _, field := range fields {
+	for _, field := range asked.Fields {
 		name := FormInput + field.Name
 		if form.Has(name) {
 			values[field.Name] = inputValue(field.Type, form[name])
@@ -90,20 +62,20 @@ func formInput(form url.Values, spec *v1alpha1.FlowSpec, cat *catalog.Catalog) (
 	return looseValue(form.Get(FormInputText)), true
 }
 
-// inputValue converts what HTML sends as text. What does not fit stays text, so
-// that the flow's own start says what is wrong with it.
+// inputValue reads a control. A tick that is off sends only the hidden control
+// that stands before it. What else HTML sends as text, the start converts.
 func inputValue(kind string, sent []string) any {
-	text := strings.ReplaceAll(sent[len(sent)-1], "\r\n", "\n")
-	switch kind {
-	case "number", "list", "object":
-		var value any
-		if json.Unmarshal([]byte(text), &value) == nil && value != nil {
-			return value
-		}
-	case "boolean":
-		return text == "1" || text == "on" || text == "true"
+	text := sent[len(sent)-1]
+	if kind == start.TypeBoolean {
+		return text == "1"
 	}
-	return strings.ReplaceAll(text, "\x00", "")
+	return clean(text)
+}
+
+// clean turns a browser's line ends into those of everyone else, and drops NUL,
+// which no database keeps.
+func clean(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\x00", "")
 }
 
 func looseValue(text string) any {
@@ -114,5 +86,5 @@ func looseValue(text string) any {
 			return value
 		}
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\x00", "")
+	return clean(text)
 }

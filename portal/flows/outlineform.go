@@ -109,7 +109,7 @@ func readOutline(form url.Values, body *Body, cat *catalog.Catalog) ([]pastedKey
 }
 
 func tidy(text string) string {
-	return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\x00", ""))
+	return strings.TrimSpace(clean(text))
 }
 
 // addVanished brings back steps that the form has and the draft does not: it

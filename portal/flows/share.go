@@ -15,6 +15,7 @@ import (
 	"github.com/weft-run/weft/api/v1alpha1"
 	"github.com/weft-run/weft/portal/server"
 	"github.com/weft-run/weft/portal/store"
+	"github.com/weft-run/weft/runtime/components/start"
 	"github.com/weft-run/weft/runtime/graph"
 )
 
@@ -74,10 +75,10 @@ func (m *Module) shareView(r *http.Request) (ShareView, error) {
 // its fields with a word in each.
 func (m *Module) sample(body Body) string {
 	var input any = "Hello"
-	if fields, _ := InputFields(&body.Spec, m.Catalog); len(fields) > 0 {
+	if form, _ := Input(&body.Spec, m.Catalog); len(form.Fields) > 0 {
 		values := map[string]any{}
-		for _, field := range fields {
-			values[field.Name] = sampleValue(field.Type)
+		for _, field := range form.Fields {
+			values[field.Name] = sampleValue(field)
 		}
 		input = values
 	}
@@ -94,19 +95,24 @@ func (m *Module) sample(body Body) string {
 	return string(data)
 }
 
-func sampleValue(kind string) any {
-	switch kind {
-	case "number":
+func sampleValue(field start.FormField) any {
+	switch field.Type {
+	case start.TypeNumber:
 		return 1
-	case "boolean":
+	case start.TypeBoolean:
 		return true
-	case "list":
-		return []any{}
-	case "object":
-		return map[string]any{}
-	default:
-		return "Hello"
+	case start.TypeDate:
+		return "2026-01-31"
+	case start.TypeEmail:
+		return "name@example.com"
+	case start.TypeURL:
+		return "https://example.com"
+	case start.TypeSelect:
+		if len(field.Options) > 0 {
+			return field.Options[0]
+		}
 	}
+	return "Hello"
 }
 
 // visibilityRequest says who may call.

@@ -53,7 +53,7 @@ func (e *Editor) unfed(spec *v1alpha1.FlowSpec) []string {
 func (e *Editor) addEnd(spec *v1alpha1.FlowSpec, component *catalog.Component) (string, error) {
 	var leaves []string
 	for _, step := range spec.Components {
-		if len(e.typeOf(spec, step.ID).Outputs) > 0 && len(OutOf(spec, step.ID)) == 0 {
+		if !e.ends(spec, step.ID) && len(OutOf(spec, step.ID)) == 0 {
 			leaves = append(leaves, step.ID)
 		}
 	}
@@ -70,7 +70,7 @@ func (e *Editor) addEnd(spec *v1alpha1.FlowSpec, component *catalog.Component) (
 func (e *Editor) addMiddle(spec *v1alpha1.FlowSpec, component *catalog.Component) (string, error) {
 	for i := len(spec.Components) - 1; i >= 0; i-- {
 		id := spec.Components[i].ID
-		if len(e.typeOf(spec, id).Outputs) > 0 {
+		if !e.ends(spec, id) {
 			return e.AddAfter(spec, End{Step: id}, component.Type)
 		}
 	}
@@ -100,16 +100,15 @@ func (e *Editor) AddAfter(spec *v1alpha1.FlowSpec, after End, stepType string) (
 	if i < 0 {
 		return "", RefusedUnknownStep
 	}
-	before := e.typeOf(spec, after.Step)
-	if len(before.Outputs) == 0 {
+	if e.ends(spec, after.Step) {
 		return "", RefusedNoWayOut
 	}
-	after.Port = port(after.Port, before.Outputs)
+	after.Port = port(after.Port, e.typeOf(spec, after.Step).Outputs)
 	id, err := e.insert(spec, i+1, component)
 	if err != nil {
 		return "", err
 	}
-	if len(component.Outputs) > 0 {
+	if !component.Terminal && len(component.Outputs) > 0 {
 		e.takeOver(spec, after, id)
 	}
 	e.join(spec, after, End{Step: id})
@@ -186,7 +185,7 @@ func (e *Editor) exchange(spec *v1alpha1.FlowSpec, a, b string) error {
 	if len(e.typeOf(spec, a).Inputs) == 0 {
 		return RefusedStart
 	}
-	if len(e.typeOf(spec, b).Outputs) == 0 {
+	if e.ends(spec, b) {
 		return RefusedEnd
 	}
 	if len(between) != 1 || len(OutOf(spec, a)) != 1 || len(Into(spec, b)) != 1 {

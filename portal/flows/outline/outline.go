@@ -163,6 +163,12 @@ func port(name string, ports []catalog.Port) string {
 	return name
 }
 
+// ends says whether a run ends at the step: nothing is put behind it.
+func (e *Editor) ends(spec *v1alpha1.FlowSpec, id string) bool {
+	stepType := e.typeOf(spec, id)
+	return stepType.Terminal || len(stepType.Outputs) == 0
+}
+
 func (e *Editor) typeOf(spec *v1alpha1.FlowSpec, id string) *catalog.Spec {
 	step, ok := Step(spec, id)
 	if !ok {
