@@ -57,9 +57,14 @@ func (c Cluster) Up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := c.Kubeconfig(); exists && err == nil {
+		return nil
+	}
 	if exists {
-		// The kubeconfig may have been lost with the cache.
-		return kind.ExportKubeConfig(name, c.Cache.KindKubeconfig(), false)
+		// kind writes the kubeconfig last, so this one was never finished.
+		if err := c.remove(ctx, kind); err != nil {
+			return err
+		}
 	}
 	return c.Progress.Step(ctx, "making a kind cluster", func(context.Context, *progress.Detail) error {
 		return kind.Create(name,
@@ -96,8 +101,12 @@ func exists(kind *cluster.Provider) (bool, error) {
 
 // Down deletes the cluster.
 func (c Cluster) Down(ctx context.Context) error {
+	return c.remove(ctx, provider())
+}
+
+func (c Cluster) remove(ctx context.Context, kind *cluster.Provider) error {
 	return c.Progress.Step(ctx, "removing the kind cluster", func(context.Context, *progress.Detail) error {
-		if err := provider().Delete(name, c.Cache.KindKubeconfig()); err != nil {
+		if err := kind.Delete(name, c.Cache.KindKubeconfig()); err != nil {
 			return err
 		}
 		if err := os.Remove(c.Cache.KindKubeconfig()); err != nil && !errors.Is(err, os.ErrNotExist) {
