@@ -24,7 +24,6 @@ import (
 
 	"github.com/go-logr/logr"
 
-	"github.com/weft-run/weft/api/v1alpha1"
 	"github.com/weft-run/weft/controllers/render"
 	"github.com/weft-run/weft/runtime/components"
 )
@@ -199,77 +198,6 @@ func (s *suite) newManager(scheme *runtime.Scheme) (ctrl.Manager, error) {
 			return interceptor.NewClient(c, s.writes.funcs()), nil
 		},
 	})
-}
-
-// writes records every write of the operator, by namespace.
-type writes struct {
-	mu   sync.Mutex
-	made []write
-}
-
-type write struct {
-	verb, kind, namespace, name string
-}
-
-func (w *writes) add(verb string, object any) {
-	o, ok := object.(interface {
-		GetNamespace() string
-		GetName() string
-	})
-	made := write{verb: verb, kind: fmt.Sprintf("%T", object)}
-	if ok {
-		made.namespace, made.name = o.GetNamespace(), o.GetName()
-	}
-	if u, ok := object.(interface{ GetKind() string }); ok {
-		made.kind = u.GetKind()
-	}
-	w.mu.Lock()
-	w.made = append(w.made, made)
-	w.mu.Unlock()
-}
-
-// in returns the writes into a namespace, and to cluster-scoped objects of the
-// workspace.
-func (w *writes) in(workspace string) []write {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	namespace := v1alpha1.WorkspaceNamespacePrefix + workspace
-	var out []write
-	for _, made := range w.made {
-		if made.namespace == namespace || made.name == namespace || (made.namespace == "" && made.name == workspace) {
-			out = append(out, made)
-		}
-	}
-	return out
-}
-
-func (w *writes) funcs() interceptor.Funcs {
-	return interceptor.Funcs{
-		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			w.add("create", o)
-			return c.Create(ctx, o, opts...)
-		},
-		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-			w.add("update", o)
-			return c.Update(ctx, o, opts...)
-		},
-		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
-			w.add("patch", o)
-			return c.Patch(ctx, o, p, opts...)
-		},
-		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			w.add("delete", o)
-			return c.Delete(ctx, o, opts...)
-		},
-		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			w.add("apply", o)
-			return c.Apply(ctx, o, opts...)
-		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			w.add("patch "+sub, o)
-			return c.SubResource(sub).Patch(ctx, o, p, opts...)
-		},
-	}
 }
 
 // eventually tries until the check succeeds or time is up.

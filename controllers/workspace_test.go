@@ -83,11 +83,11 @@ func (w *world) settleWorkspace() {
 	w.t.Helper()
 	request := ctrl.Request{NamespacedName: key("", w.name)}
 	reconcile := func() int {
-		before := len(w.writes.in(w.name))
+		before := len(w.writes.of(w.name))
 		if _, err := w.spaces.Reconcile(context.Background(), request); err != nil {
 			w.t.Error(err)
 		}
-		return len(w.writes.in(w.name)) - before
+		return len(w.writes.of(w.name)) - before
 	}
 	eventually(w.t, "workspace settled", func() error {
 		if n := reconcile(); n > 0 {
@@ -97,7 +97,7 @@ func (w *world) settleWorkspace() {
 	})
 	for range 10 {
 		if n := reconcile(); n > 0 {
-			w.t.Errorf("a reconcile of a settled workspace wrote: %v", w.writes.in(w.name)[len(w.writes.in(w.name))-n:])
+			w.t.Errorf("a reconcile of a settled workspace wrote: %v", w.writes.of(w.name)[len(w.writes.of(w.name))-n:])
 		}
 	}
 }

@@ -259,22 +259,22 @@ func (w *world) settle(flow string) {
 	w.t.Helper()
 	request := ctrl.Request{NamespacedName: key(w.namespace(), flow)}
 	eventually(w.t, flow+" settled", func() error {
-		before := len(w.writes.in(w.name))
+		before := len(w.writes.of(w.name))
 		if _, err := w.flows.Reconcile(context.Background(), request); err != nil {
 			return err
 		}
-		if n := len(w.writes.in(w.name)) - before; n > 0 {
+		if n := len(w.writes.of(w.name)) - before; n > 0 {
 			return fmt.Errorf("%d writes", n)
 		}
 		return nil
 	})
-	before := w.writes.in(w.name)
+	before := w.writes.of(w.name)
 	for range 10 {
 		if _, err := w.flows.Reconcile(context.Background(), request); err != nil {
 			w.t.Error(err)
 		}
 	}
-	if diff := cmp.Diff(before, w.writes.in(w.name), cmp.AllowUnexported(write{})); diff != "" {
+	if diff := cmp.Diff(before, w.writes.of(w.name), cmp.AllowUnexported(write{})); diff != "" {
 		w.t.Errorf("ten reconciles of a settled flow wrote:\n%s", diff)
 	}
 }
