@@ -77,8 +77,9 @@ bench: go ## Measure; writes docs/benchmarks.md
 .PHONY: generate
 generate: go $(CONTROLLER_GEN) ## Generate deep copies, CRDs and RBAC, and copy what the chart needs
 	@$(CONTROLLER_GEN) object paths=./api/...
-	@$(CONTROLLER_GEN) crd:maxDescLen=400 paths=./api/... output:crd:dir=config/crd
-	@cp config/crd/*.yaml charts/weft/crds/
+	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd
+	@cp config/crd/weft.run_*.yaml charts/weft/crds/
+	@cp $(filter-out %/kustomization.yaml,$(wildcard config/rbac/*.yaml)) charts/weft/files/rbac/
 
 .PHONY: lint
 lint: go $(GOLANGCI_LINT) ## Run golangci-lint over all modules

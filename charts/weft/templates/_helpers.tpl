@@ -64,13 +64,13 @@ securityContext:
 {{/* Probes on the metrics port. */}}
 {{- define "weft.probes" -}}
 startupProbe:
-  httpGet: {path: /readyz, port: metrics}
+  httpGet: {path: /healthz, port: metrics}
   periodSeconds: 1
   timeoutSeconds: 5
   failureThreshold: 120
 readinessProbe:
   httpGet: {path: /readyz, port: metrics}
-  periodSeconds: 5
+  periodSeconds: 3
   timeoutSeconds: 5
 livenessProbe:
   httpGet: {path: /healthz, port: metrics}
@@ -106,10 +106,13 @@ database, Redis and the keys are. */}}
 - {name: WEFT_KEYS_DIR, value: /etc/weft/keys}
 {{- end }}
 
+{{/* Call with the list of key Secrets. */}}
 {{- define "weft.stores.mounts" -}}
 - {name: database, mountPath: /etc/weft/database, readOnly: true}
 - {name: redis, mountPath: /etc/weft/redis, readOnly: true}
-- {name: keys, mountPath: /etc/weft/keys, readOnly: true}
+{{- range . }}
+- {name: {{ . }}, mountPath: /etc/weft/keys/{{ . }}, readOnly: true}
+{{- end }}
 - {name: tmp, mountPath: /tmp}
 {{- end }}
 
@@ -125,13 +128,10 @@ database, Redis and the keys are. */}}
     secretName: {{ .root.Values.redis.secretName }}
     defaultMode: 0440
     items: [{key: url, path: url}]
-- name: keys
-  projected:
-    defaultMode: 0440
-    sources:
-    {{- range .keys }}
-    - secret: {name: {{ . }}}
-    {{- end }}
+{{- range .keys }}
+- name: {{ . }}
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
 - name: tmp
   emptyDir: {sizeLimit: 256Mi}
 {{- end }}

@@ -43,7 +43,7 @@ func (c *Cluster) WaitReady(ctx context.Context, namespace string, names []strin
 		}
 		if time.Since(said) >= sayEvery {
 			said = time.Now()
-			say("waiting for %s%s", strings.Join(missing, ", "), suffix(err))
+			say("waiting for %s%s", strings.Join(missing, ", "), c.why(ctx, namespace, names, err))
 		}
 		select {
 		case <-look.C:
@@ -121,16 +121,15 @@ func (c *Cluster) explain(ctx context.Context, namespace string, names, missing 
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	summary := fmt.Errorf("not ready in time: %s", strings.Join(missing, ", "))
-	pods, err := c.Typed.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return errors.Join(summary, cause, fmt.Errorf("listing pods: %w", err))
-	}
-	failures := []error{summary, cause}
-	for i := range pods.Items {
-		p := &pods.Items[i]
-		if slices.Contains(names, p.Labels["app.kubernetes.io/name"]) && !podReady(p) {
-			failures = append(failures, fmt.Errorf("pod %s: %s", p.Name, c.podProblem(ctx, p)))
+	pods, err := c.unready(ctx, namespace, names)
+	failures := []error{summary, cause, err}
+	for i := range pods {
+		p := &pods[i]
+		reason, container := podProblem(p)
+		if container != nil {
+			reason += c.tail(ctx, p, *container)
 		}
+		failures = append(failures, fmt.Errorf("pod %s: %s", p.Name, reason))
 	}
 	return errors.Join(failures...)
 }
@@ -141,24 +140,20 @@ func podReady(p *corev1.Pod) bool {
 	})
 }
 
-// podProblem says in words why a pod is not ready.
-func (c *Cluster) podProblem(ctx context.Context, p *corev1.Pod) string {
+// podProblem says in words why a pod is not ready, and which container it is.
+func podProblem(p *corev1.Pod) (string, *corev1.ContainerStatus) {
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		if s.Ready || s.State.Terminated != nil && s.State.Terminated.ExitCode == 0 {
 			continue
 		}
-		text := containerProblem(s)
-		if log := c.tail(ctx, p, s); log != "" {
-			text += "; last lines of its log:\n" + log
-		}
-		return text
+		return containerProblem(s), &s
 	}
 	for _, cond := range p.Status.Conditions {
 		if cond.Status == corev1.ConditionFalse && cond.Message != "" {
-			return cond.Reason + ": " + cond.Message
+			return cond.Reason + ": " + cond.Message, nil
 		}
 	}
-	return string(p.Status.Phase)
+	return string(p.Status.Phase), nil
 }
 
 func containerProblem(s corev1.ContainerStatus) string {
@@ -185,20 +180,47 @@ func (c *Cluster) tail(ctx context.Context, p *corev1.Pod, s corev1.ContainerSta
 		Container: s.Name, TailLines: &lines, Previous: s.State.Running == nil && s.LastTerminationState.Terminated != nil,
 	}).Stream(ctx)
 	if err != nil {
-		return ""
+		return "" // no log yet: the reason must do
 	}
 	defer stream.Close() //nolint:errcheck // read to its end or given up
 	data, err := io.ReadAll(io.LimitReader(stream, maxLog))
 	if err != nil {
-		return fmt.Sprintf("%s (reading stopped: %v)", data, err)
+		return fmt.Sprintf("; its log cannot be read: %v", err)
 	}
-	return string(data)
-}
-
-// suffix shows why it is not known what is missing.
-func suffix(err error) string {
-	if err == nil {
+	if len(data) == 0 {
 		return ""
 	}
-	return ": " + err.Error()
+	return "; last lines of its log:\n" + string(data)
+}
+
+// why adds to a line of progress what is known of the reasons.
+func (c *Cluster) why(ctx context.Context, namespace string, names []string, err error) string {
+	if err != nil {
+		return ": " + err.Error()
+	}
+	pods, err := c.unready(ctx, namespace, names)
+	if err != nil {
+		return ": " + err.Error()
+	}
+	var reasons []string
+	for i := range pods {
+		if reason, _ := podProblem(&pods[i]); reason != "" {
+			reasons = append(reasons, reason)
+		}
+	}
+	if len(reasons) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(reasons, "; ")
+}
+
+// unready returns the pods of the workloads that are not ready.
+func (c *Cluster) unready(ctx context.Context, namespace string, names []string) ([]corev1.Pod, error) {
+	pods, err := c.Typed.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing pods: %w", err)
+	}
+	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool {
+		return podReady(&p) || p.DeletionTimestamp != nil || !slices.Contains(names, p.Labels["app.kubernetes.io/name"])
+	}), nil
 }
