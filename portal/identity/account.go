@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/weft-run/weft/portal/server"
@@ -61,7 +62,8 @@ func (h handlers) confirm(r *http.Request, subject Subject, password string) err
 		return server.Invalid(server.FieldError{Field: "password", Code: server.CodeRequired, Message: "Please give your password to confirm."})
 	}
 	_, err := h.Service.checkLogin(r.Context(), request, digest([]byte(subject.Email)))
-	if asked, ok := err.(*server.Error); ok && asked.Status == http.StatusUnauthorized {
+	var told *server.Error
+	if errors.As(err, &told) && told.Status == http.StatusUnauthorized {
 		return server.Invalid(server.FieldError{Field: "password", Code: server.CodeInvalid, Message: "The password is not right."})
 	}
 	return err

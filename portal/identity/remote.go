@@ -78,7 +78,11 @@ func (v *Remote) ask(question *http.Request) (subject Subject, err error) {
 	if err != nil {
 		return Subject{}, err
 	}
-	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	defer func() {
+		if closing := answer.Body.Close(); err == nil {
+			err = closing
+		}
+	}()
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
 		return Subject{}, unauthorized()

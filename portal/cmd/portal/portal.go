@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/weft-run/weft/portal/flows"
 	"github.com/weft-run/weft/portal/identity"
 	"github.com/weft-run/weft/portal/keys"
@@ -27,7 +29,7 @@ func (in *instance) portal(ctx context.Context) (*front, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, err := in.parts(ctx, kube)
+	parts, err := in.parts(ctx, kube.direct, kube.watched)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +86,11 @@ type parts struct {
 	requests    *requesttoken.Verifier
 }
 
-func (in *instance) parts(ctx context.Context, kube *cluster) (*parts, error) {
+func (in *instance) parts(ctx context.Context, direct client.Client, watched client.Reader) (*parts, error) {
 	p := &parts{
 		site: in.site,
 		deps: server.Deps{
-			Store: in.store, Redis: in.redis, Kube: kube.direct, Cache: kube.watched, Site: in.site, Log: in.log, Now: time.Now,
+			Store: in.store, Redis: in.redis, Kube: direct, Cache: watched, Site: in.site, Log: in.log, Now: time.Now,
 		},
 		events: realtime.NewLog(in.redis, cachePrefix),
 	}

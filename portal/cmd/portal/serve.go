@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-run/weft/portal/keys"
@@ -26,7 +25,6 @@ const (
 	startRetry   = time.Second
 	// shutdownTimeout is how long requests may go on after the signal to stop.
 	shutdownTimeout = 25 * time.Second
-	redisTimeout    = 400 * time.Millisecond
 )
 
 // instance is what serving needs, portal and gateway alike.
@@ -104,7 +102,7 @@ func newInstance(ctx context.Context, c Config, log *slog.Logger) (*instance, er
 	if err != nil {
 		return nil, err
 	}
-	cache, err := openRedis(c.RedisURL)
+	cache, err := server.OpenRedis(c.RedisURL)
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -118,18 +116,6 @@ func newInstance(ctx context.Context, c Config, log *slog.Logger) (*instance, er
 	return &instance{
 		config: c, site: site, place: keys.Dir(dir), store: s, redis: cache, registry: registry, log: log, ready: &readiness{},
 	}, nil
-}
-
-func openRedis(address string) (*redis.Client, error) {
-	options, err := redis.ParseURL(address)
-	if err != nil {
-		return nil, errors.New("WEFT_REDIS_URL is not a valid redis:// URL")
-	}
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = redisTimeout, redisTimeout, redisTimeout, redisTimeout
-	options.MaxRetries = -1
-	options.ContextTimeoutEnabled = true
-	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return redis.NewClient(options), nil
 }
 
 func warnInsecure(c Config, log *slog.Logger) {
