@@ -35,6 +35,9 @@ const (
 	MaxNodes = 2000
 	// MaxDepth is how deep an expression may nest.
 	MaxDepth = 64
+	// MaxPrograms is the number of expressions of one flow that are more than
+	// a path.
+	MaxPrograms = 2000
 	// MaxSegments is the number of expressions in one text.
 	MaxSegments = 1000
 	// MaxCost bounds the work of one evaluation, in CEL's units.

@@ -51,6 +51,9 @@ func (s *Scope) compile(source string, at Position) (*Expression, []*Error) {
 	if p, refs, ok := s.path(trimmed, at); ok {
 		return &Expression{path: p, refs: refs}, nil
 	}
+	if s.programs.Add(1) > MaxPrograms {
+		return nil, []*Error{errorAt(TooLarge, at, "the flow computes more than %d expressions; split it into several flows", MaxPrograms)}
+	}
 	program, refs, errs := s.program(trimmed, at)
 	if len(errs) > 0 {
 		return nil, errs

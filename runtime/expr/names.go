@@ -3,6 +3,7 @@ package expr
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -16,14 +17,22 @@ type Step struct {
 	Ports []string
 }
 
-// Scope says what names in the expressions of a flow mean. It is immutable.
+// Scope says what names in the expressions of a flow mean.
 type Scope struct {
 	steps []Step
 	byID  map[string]int
 	// byName holds the steps that have an identifier; where several have the
 	// same, it means none of them.
 	byName map[string][]int
+	// suggestions counts the words that were looked for among all names: where
+	// nothing is spelt right, that would take long.
+	suggestions atomic.Int32
+	// programs counts the expressions that needed CEL.
+	programs atomic.Int32
 }
+
+// maxSuggestions is how many misspelt words of a flow get a suggestion.
+const maxSuggestions = 50
 
 // NewScope returns the scope of a flow's steps. Of steps with the same id, the
 // first counts.
@@ -137,6 +146,9 @@ func (s *Scope) unknown(name string, at Position) *Error {
 }
 
 func (s *Scope) nearestName(name string) string {
+	if s.suggestions.Add(1) > maxSuggestions {
+		return ""
+	}
 	names := []string{"input", "now", "flow", "step", "ports"}
 	for n := range s.byName {
 		names = append(names, n)
@@ -150,14 +162,21 @@ func (s *Scope) step(id string, at Position) (int, *Error) {
 	if i, ok := s.byID[id]; ok {
 		return i, nil
 	}
+	if near := s.nearestID(id); near != "" {
+		return 0, errorAt(UnknownName, at, "no step has the id %s; did you mean %q?", Quote(id), near)
+	}
+	return 0, errorAt(UnknownName, at, "no step has the id %s", Quote(id))
+}
+
+func (s *Scope) nearestID(id string) string {
+	if s.suggestions.Add(1) > maxSuggestions {
+		return ""
+	}
 	ids := make([]string, len(s.steps))
 	for i := range s.steps {
 		ids[i] = s.steps[i].ID
 	}
-	if near := Nearest(id, ids); near != "" {
-		return 0, errorAt(UnknownName, at, "no step has the id %s; did you mean %q?", Quote(id), near)
-	}
-	return 0, errorAt(UnknownName, at, "no step has the id %s", Quote(id))
+	return Nearest(id, ids)
 }
 
 // port checks that the step has an output of that name.

@@ -7,13 +7,13 @@ func Nearest(word string, candidates []string) string {
 	if len(word) == 0 || len(word) > longest {
 		return ""
 	}
-	best, bestDistance := "", len(word)/3+1
+	best, most := "", (len(word)+1)/3
 	for _, c := range candidates {
-		if abs(len(c)-len(word)) > bestDistance || len(c) > longest {
+		if abs(len(c)-len(word)) > most || len(c) > longest {
 			continue
 		}
-		if d := distance(word, c); d < bestDistance || d == bestDistance && best == "" {
-			best, bestDistance = c, d
+		if d := distance(word, c); d <= most {
+			best, most = c, d-1
 		}
 	}
 	return best

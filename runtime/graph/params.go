@@ -236,7 +236,7 @@ func (p *paramCompiler) text(f *catalog.Field, name string, value any) param {
 
 // template compiles a text with expressions; it is nil where there are none.
 func (p *paramCompiler) template(f *catalog.Field, name, text string) *expr.Template {
-	if !f.Template || !strings.Contains(text, "{{") || !p.afford(name, expressionBytes(text)) {
+	if !f.Template || p.problems.full || !strings.Contains(text, "{{") || !p.afford(name, expressionBytes(text)) {
 		return nil
 	}
 	t, errs := p.scope.Template(text)
