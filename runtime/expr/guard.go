@@ -113,6 +113,9 @@ func promoting(b *functions.Overload, modulo bool) *functions.Overload {
 				return types.Double(math.Mod(float64(x), float64(y)))
 			}
 		}
+		if b.OperandTrait != 0 && !a.Type().HasTrait(b.OperandTrait) {
+			return types.MaybeNoSuchOverloadErr(a)
+		}
 		return b.Binary(a, c)
 	}
 	return &out

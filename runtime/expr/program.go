@@ -138,12 +138,12 @@ func (p *program) failure(err error) *Error {
 	switch {
 	case errors.As(err, &canceled) || errors.Is(err, interpreter.InterruptError{}):
 		return errorAt(TooLarge, p.at, "the expression takes too much work; do it in several steps, or on less data")
+	case errors.As(err, &celErr):
+		return p.failureAt(celErr)
 	case errors.Is(err, errTooBig):
 		return errorAt(TooLarge, p.at, "the result is too large or too deep")
 	case errors.Is(err, errNotAValue), errors.Is(err, errNotANum):
 		return errorAt(Failed, p.at, "%s", err.Error())
-	case errors.As(err, &celErr):
-		return p.failureAt(celErr)
 	}
 	return errorAt(Failed, p.at, "the expression cannot be evaluated on these values")
 }
