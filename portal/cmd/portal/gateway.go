@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/weft-run/weft/portal/gateway"
 	"github.com/weft-run/weft/portal/identity"
@@ -48,11 +51,29 @@ func (in *instance) gateway(ctx context.Context) (*front, error) {
 		server: gateway.NewServer(config, g, in.log),
 		background: []server.Background{
 			{Name: "watching the cluster", Run: watched.Start},
-			{Name: "hearing of flows", Run: func(ctx context.Context) error { return directory.Watch(ctx, watched) }},
+			{Name: "hearing of flows", Run: func(ctx context.Context) error { return hear(ctx, directory, watched, in.log) }},
 			{Name: "gateway", Run: g.Run},
 		},
 		ready: g.Ready,
 	}, nil
+}
+
+// hear tries until the cluster has told of all flows.
+func hear(ctx context.Context, directory *gateway.Directory, watched cache.Cache, log *slog.Logger) error {
+	ticker := time.NewTicker(startRetry)
+	defer ticker.Stop()
+	for {
+		err := directory.Watch(ctx, watched)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		log.WarnContext(ctx, "hearing of the cluster's flows, trying again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
 }
 
 // gatewayUsers verifies access tokens here, or at the identity server where one

@@ -16,6 +16,7 @@ import (
 	"github.com/weft-run/weft/portal/realtime"
 	"github.com/weft-run/weft/portal/server"
 	"github.com/weft-run/weft/portal/vault"
+	"github.com/weft-run/weft/portal/web"
 	"github.com/weft-run/weft/runtime/components"
 	"github.com/weft-run/weft/runtime/request"
 	"github.com/weft-run/weft/runtime/requesttoken"
@@ -37,7 +38,7 @@ func (in *instance) portal(ctx context.Context) (*front, error) {
 		Routes:        parts.table(in.config.serves),
 		Authenticator: identity.NewAuthenticator(parts.verifier, in.site),
 		Parse:         parse,
-		Pages:         parts.pages(in.config.serves),
+		Pages:         parts.pages(in.config),
 		Site:          in.site, Log: in.log, Metrics: server.NewMetrics(in.registry),
 	})
 	if err != nil {
@@ -74,13 +75,13 @@ func (in *instance) newCluster() (*cluster, error) {
 // parts are the modules with what they need of one another.
 type parts struct {
 	deps        server.Deps
-	site        server.Site
 	verifier    identity.Verifier
 	identity    *identity.Service
 	trust       requesttoken.KeySet
 	provisioner *identity.Provisioner
 	vault       *vault.Vault
 	index       *vault.Index
+	web         *web.Site
 	flows       *flows.Module
 	events      *realtime.Log
 	requests    *requesttoken.Verifier
@@ -88,7 +89,6 @@ type parts struct {
 
 func (in *instance) parts(ctx context.Context, direct client.Client, watched client.Reader) (*parts, error) {
 	p := &parts{
-		site: in.site,
 		deps: server.Deps{
 			Store: in.store, Redis: in.redis, Kube: direct, Cache: watched, Site: in.site, Log: in.log, Now: time.Now,
 		},
@@ -104,14 +104,27 @@ func (in *instance) parts(ctx context.Context, direct client.Client, watched cli
 	if err := in.vaultPart(ctx, p); err != nil {
 		return nil, err
 	}
+	return p, p.flowsPart(in.config, signer)
+}
+
+// flowsPart prepares flows and the pages that show them.
+func (p *parts) flowsPart(c Config, signer flows.Minter) error {
 	catalog, err := components.Catalog()
 	if err != nil {
-		return nil, fmt.Errorf("preparing the catalogue of step types: %w", err)
+		return fmt.Errorf("preparing the catalogue of step types: %w", err)
 	}
-	p.flows = flows.New(flows.Deps{
-		Deps: p.deps, Catalog: catalog, Keys: flowKeys{p.vault}, Minter: signer, EventLog: p.events, TestRuntimeURL: in.config.TestRuntimeURL,
-	})
-	return p, nil
+	p.web, err = web.New(web.Options{Site: p.deps.Site, Catalog: catalog, Keys: p.vault, KeyUses: p.deps.Store, Log: p.deps.Log})
+	if err != nil {
+		return fmt.Errorf("preparing the pages: %w", err)
+	}
+	d := flows.Deps{
+		Deps: p.deps, Catalog: catalog, Keys: flowKeys{p.vault}, Minter: signer, EventLog: p.events, TestRuntimeURL: c.TestRuntimeURL,
+	}
+	if c.serves(moduleWeb) {
+		d.Views, d.Pages = p.web, p.web
+	}
+	p.flows = flows.New(d)
+	return nil
 }
 
 func (in *instance) identityPart(ctx context.Context, p *parts) error {

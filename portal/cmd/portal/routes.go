@@ -1,15 +1,13 @@
 package main
 
 import (
-	"fmt"
+	"log/slog"
 	"time"
 
-	"github.com/weft-run/weft/portal/flows"
 	"github.com/weft-run/weft/portal/identity"
 	"github.com/weft-run/weft/portal/realtime"
 	"github.com/weft-run/weft/portal/server"
 	"github.com/weft-run/weft/portal/vault"
-	"github.com/weft-run/weft/runtime/components"
 )
 
 // module is one part of the portal: its routes, and its work beside them.
@@ -30,6 +28,7 @@ func (p *parts) modules() []module {
 		}), []server.Background{
 			{Name: "vault index to the cluster", Run: p.index.Run},
 		}},
+		{moduleWeb, p.web.Routes(p.flows), nil},
 		{moduleFlows, p.flows.Routes(), p.flows.Background()},
 		{moduleRealtime, realtime.Routes(realtime.Deps{Deps: p.deps, Verifier: p.verifier, EventLog: p.events}), nil},
 	}
@@ -60,7 +59,13 @@ func (p *parts) background(serves func(string) bool) []server.Background {
 	return all
 }
 
-func (p *parts) pages(func(string) bool) server.Pages { return nil }
+// pages renders HTML, where the pages are served here.
+func (p *parts) pages(c Config) server.Pages {
+	if !c.serves(moduleWeb) {
+		return nil
+	}
+	return p.web
+}
 
 // description returns the OpenAPI document of the whole table.
 func description() ([]byte, error) {
@@ -73,13 +78,7 @@ func description() ([]byte, error) {
 
 // blueprint is the portal without anything behind it: enough to read its table.
 func blueprint() (*parts, error) {
-	d := server.Deps{Now: time.Now}
-	c, err := components.Catalog()
-	if err != nil {
-		return nil, fmt.Errorf("preparing the catalogue of step types: %w", err)
-	}
-	return &parts{
-		deps: d, provisioner: identity.NewProvisioner(d), index: vault.NewIndex(d),
-		flows: flows.New(flows.Deps{Deps: d, Catalog: c}),
-	}, nil
+	d := server.Deps{Now: time.Now, Log: slog.Default()}
+	p := &parts{deps: d, provisioner: identity.NewProvisioner(d), index: vault.NewIndex(d)}
+	return p, p.flowsPart(Config{}.WithDefaults(), nil)
 }
