@@ -51,33 +51,34 @@ kubeconfig: go ## Print the path of the cluster's kubeconfig (make -s kubeconfig
 
 ##@ Prove
 
+TESTS = HELM='$(HELM)' go run ./hack/test/run
+
 .PHONY: test
-test: deps ## Everything: lint, unit, integration, end to end
-	@go run ./hack/test/all
+test: deps helm ## Everything: lint, unit, integration, end to end
+	@$(TESTS) all
 
 .PHONY: unit
-unit: go ## Tests that need nothing but Go
-	@go run ./hack/test/count -- $(foreach m,$(MODULES),-C $(m))
+unit: helm ## Go tests of all modules, without servers
+	@$(TESTS) unit
 
 .PHONY: integration
-integration: go ## All Go tests with real Postgres, Redis and kube-apiserver
-	@KUBEBUILDER_ASSETS="$$($(CLUSTER_COMMAND) assets)" \
-	  go run ./hack/test/services exec -- go run ./hack/test/count -- -C .
+integration: helm ## All tests of the product, with real Postgres, Redis and kube-apiserver
+	@$(TESTS) integration
 
 .PHONY: e2e
-e2e: go ## End to end in a real browser on the cluster that "make up" started
-	@go run ./hack/test/e2e
+e2e: go ## End to end in a real browser, on what "make up" started
+	@$(TESTS) e2e
 
 .PHONY: bench
-bench: go ## Measure; writes docs/benchmarks.md
-	@go run ./test/bench
+bench: go ## Measure on what "make up" started; writes docs/benchmarks.md
+	@go run ./test/bench -kubeconfig "$$($(DEV) kubeconfig)" -portal "$$($(DEV) url)"
 
 ##@ Code
 
 .PHONY: generate
 generate: go $(CONTROLLER_GEN) ## Generate deep copies, CRDs and RBAC, and copy what the chart needs
 	@$(CONTROLLER_GEN) object paths=./api/...
-	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd
+	@$(CONTROLLER_GEN) crd:maxDescLen=400 paths=./api/... output:crd:dir=config/crd
 	@cp config/crd/weft.run_*.yaml charts/weft/crds/
 	@cp $(filter-out %/kustomization.yaml,$(wildcard config/rbac/*.yaml)) charts/weft/files/rbac/
 
@@ -91,7 +92,7 @@ verify: generate ## Regenerate everything and fail if that changes a file
 	  { echo 'generated files are out of date: run "make generate" and commit the result' >&2; exit 1; }
 
 .PHONY: helm
-helm: $(HELM)
+helm: go $(HELM)
 
 # A tool that was cut short must not be taken for a whole one.
 $(TOOLS)/%: | go
@@ -103,8 +104,8 @@ $(TOOLS)/%: | go
 ##@ Machine
 
 .PHONY: deps
-deps: go ## Install the Debian packages and npm modules that tests need
-	@go run ./hack/test/deps
+deps: go ## Install the Debian packages that tests need
+	@go run ./hack/test/run deps
 
 .PHONY: clean-cache
 clean-cache: ## Remove what was built once and kept

@@ -21,6 +21,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/weft-run/weft/hack/test/internal/servers"
 )
 
 func main() {
@@ -68,12 +70,12 @@ func execute(ctx context.Context, args []string) (code int, err error) {
 	if err != nil {
 		return 1, fmt.Errorf("making a directory for data: %w", err)
 	}
-	s := newServices(dir)
-	defer func() { err = errors.Join(err, s.stop(context.WithoutCancel(ctx)), os.RemoveAll(dir)) }()
-	if err := s.start(ctx); err != nil {
+	s := servers.New(dir)
+	defer func() { err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)), os.RemoveAll(dir)) }()
+	if err := s.Start(ctx); err != nil {
 		return 1, err
 	}
-	return runCommand(ctx, args, append(os.Environ(), s.environment()...))
+	return runCommand(ctx, args, append(os.Environ(), s.Environment()...))
 }
 
 // runCommand runs a command to its end. A signal is passed on to it, so that
@@ -102,13 +104,11 @@ func up(ctx context.Context, out io.Writer) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // see above
 		return fmt.Errorf("making a directory for data: %w", err)
 	}
-	s := newServices(dir)
-	if !s.running(ctx) {
-		if err := s.restart(ctx); err != nil {
-			return err
-		}
+	s := servers.New(dir)
+	if err := s.Ensure(ctx); err != nil {
+		return err
 	}
-	for _, v := range s.environment() {
+	for _, v := range s.Environment() {
 		name, value, _ := strings.Cut(v, "=")
 		fmt.Fprintf(out, "export %s='%s'\n", name, value)
 	}
@@ -118,7 +118,7 @@ func up(ctx context.Context, out io.Writer) error {
 // down stops the shared services and removes their data.
 func down(ctx context.Context) error {
 	dir := sharedDir()
-	if err := newServices(dir).stop(ctx); err != nil {
+	if err := servers.New(dir).Stop(ctx); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(dir); err != nil {

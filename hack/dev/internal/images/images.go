@@ -95,6 +95,24 @@ func (b Builder) Weft(ctx context.Context) ([]Image, error) {
 
 // Databases makes the images of Postgres and Redis out of Debian's packages.
 func (b Builder) Databases(ctx context.Context) ([]Image, error) {
+	key, err := b.debianKey()
+	if err != nil {
+		return nil, err
+	}
+	archive := debian.Archive{Cache: filepath.Join(b.Cache, "debian")}
+	postgres, err := b.cached("postgres", key, func() (v1.Image, error) { return b.postgres(ctx, archive) })
+	if err != nil {
+		return nil, err
+	}
+	redis, err := b.cached("redis", key, func() (v1.Image, error) { return database.Redis(ctx, archive, database.RedisSet()) })
+	if err != nil {
+		return nil, err
+	}
+	return []Image{postgres, redis}, nil
+}
+
+// postgres compiles the entrypoint and makes the image.
+func (b Builder) postgres(ctx context.Context, archive debian.Archive) (v1.Image, error) {
 	set, err := database.PostgresSet(ctx)
 	if err != nil {
 		// A fresh machine has no package lists.
@@ -105,21 +123,6 @@ func (b Builder) Databases(ctx context.Context) ([]Image, error) {
 			return nil, err
 		}
 	}
-	archive := debian.Archive{Cache: filepath.Join(b.Cache, "debian")}
-	postgres, err := b.cached(ctx, "postgres", archive, set, func() (v1.Image, error) { return b.postgres(ctx, archive, set) })
-	if err != nil {
-		return nil, err
-	}
-	redisSet := database.RedisSet()
-	redis, err := b.cached(ctx, "redis", archive, redisSet, func() (v1.Image, error) { return database.Redis(ctx, archive, redisSet) })
-	if err != nil {
-		return nil, err
-	}
-	return []Image{postgres, redis}, nil
-}
-
-// postgres compiles the entrypoint and makes the image.
-func (b Builder) postgres(ctx context.Context, archive debian.Archive, set debian.Set) (v1.Image, error) {
 	bin := filepath.Join(b.Cache, "bin", "entrypoint")
 	if err := b.compile(ctx, filepath.Join(b.Root, "hack", "image"), bin, "./cmd/postgres"); err != nil {
 		return nil, err
@@ -140,13 +143,8 @@ func (b Builder) compile(ctx context.Context, dir, bin string, sources ...string
 	})
 }
 
-// cached makes an image unless one was made of the same packages by the same
-// build of this program.
-func (b Builder) cached(ctx context.Context, name string, a debian.Archive, s debian.Set, make func() (v1.Image, error)) (Image, error) {
-	key, err := cacheKey(ctx, b.Root, a, s)
-	if err != nil {
-		return Image{}, err
-	}
+// cached makes an image unless one was made under the same key.
+func (b Builder) cached(name, key string, make func() (v1.Image, error)) (Image, error) {
 	mark := filepath.Join(b.Cache, "images", name+"-"+key+".tag")
 	if tag, err := os.ReadFile(mark); err == nil {
 		i := Image{Name: name, Tag: string(tag), Archive: b.archivePath(name, string(tag))}
@@ -168,16 +166,22 @@ func (b Builder) cached(ctx context.Context, name string, a debian.Archive, s de
 	return i, nil
 }
 
-// cacheKey is made of the packages with their versions and of the sources in
-// hack/image, which decide what becomes of them.
-func cacheKey(ctx context.Context, root string, a debian.Archive, s debian.Set) (string, error) {
-	files, err := a.Resolve(ctx, s)
-	if err != nil {
-		return "", err
-	}
+// debianKey is made of what decides which packages are taken and what becomes
+// of them: the package lists and the sources in hack/image.
+func (b Builder) debianKey() (string, error) {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%q\n", files)
-	err = filepath.WalkDir(filepath.Join(root, "hack", "image"), func(path string, d fs.DirEntry, err error) error {
+	lists, err := filepath.Glob("/var/lib/apt/lists/*Packages*")
+	if err != nil {
+		return "", fmt.Errorf("looking for package lists: %w", err)
+	}
+	for _, path := range lists {
+		info, err := os.Stat(path)
+		if err != nil {
+			return "", fmt.Errorf("reading the package lists: %w", err)
+		}
+		fmt.Fprintln(hash, path, info.Size(), info.ModTime().UnixNano())
+	}
+	err = filepath.WalkDir(filepath.Join(b.Root, "hack", "image"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}

@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"net"
@@ -10,38 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestRun(t *testing.T) {
-	t.Parallel()
-	cases := map[string]struct {
-		reason string
-		args   []string
-		want   int
-	}{
-		"NoCommand":    {reason: "Without a command there is nothing to do.", want: 2},
-		"Unknown":      {reason: "An unknown command is refused.", args: []string{"go"}, want: 2},
-		"EmptyExec":    {reason: "exec without a program is refused.", args: []string{"exec", "--"}, want: 2},
-		"CommandFails": {reason: "The command's own exit code is passed on.", args: []string{"exec", "--", "sh", "-c", "exit 7"}, want: 7},
-		"Environment": {
-			reason: "The command sees both addresses.",
-			args:   []string{"exec", "--", "sh", "-c", `test -n "$WEFT_TEST_DATABASE_URL" && test -n "$WEFT_TEST_REDIS_URL"`},
-		},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			requireServers(t, tc.args)
-			got, err := run(t.Context(), tc.args, os.Stdout)
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\nrun(...): -want, +got:\n%s\nerror: %v", tc.reason, diff, err)
-			}
-		})
-	}
-}
-
 // TestStopLeavesNothing proves that both servers are gone after stop.
 func TestStopLeavesNothing(t *testing.T) {
 	t.Parallel()
-	requireServers(t, []string{"exec", "--", "true"})
+	if _, err := postgresBinary("initdb"); err != nil {
+		t.Skip("Postgres is not installed; make deps installs it")
+	}
 	dir, err := os.MkdirTemp("", "weft-services-")
 	if err != nil {
 		t.Fatal(err)
@@ -51,14 +25,14 @@ func TestStopLeavesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := newServices(dir)
-	if err := s.start(t.Context()); err != nil {
+	s := New(dir)
+	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if !s.running(t.Context()) {
 		t.Error("running(): want true after start")
 	}
-	if err := s.stop(t.Context()); err != nil {
+	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, port := range []int{s.state.PostgresPort, s.state.RedisPort} {
@@ -102,17 +76,5 @@ func TestReadPID(t *testing.T) {
 				t.Errorf("%s\nreadPID(...): error %v, want an error: %t", tc.reason, err, tc.failed)
 			}
 		})
-	}
-}
-
-// requireServers skips a case that starts servers where none are installed:
-// the unit tests must run without Debian's packages.
-func requireServers(t *testing.T, args []string) {
-	t.Helper()
-	if len(args) < 3 {
-		return
-	}
-	if _, err := postgresBinary("initdb"); err != nil {
-		t.Skip("Postgres is not installed; make deps installs it")
 	}
 }

@@ -1,4 +1,6 @@
-package main
+// Package servers runs a real Postgres and a real Redis for tests, as private
+// processes on loopback with data in a directory of their own.
+package servers
 
 import (
 	"context"
@@ -21,8 +23,8 @@ import (
 // commandTimeout bounds each step of starting or stopping a server.
 const commandTimeout = 60 * time.Second
 
-// services are one Postgres and one Redis with their data below dir.
-type services struct {
+// Servers are one Postgres and one Redis with their data below a directory.
+type Servers struct {
 	dir   string
 	state state
 }
@@ -34,22 +36,37 @@ type state struct {
 	Password     string `json:"password"`
 }
 
-func newServices(dir string) *services { return &services{dir: dir} }
+// New returns the servers of a directory, running or not.
+func New(dir string) *Servers { return &Servers{dir: dir} }
 
-func (s *services) path(elem ...string) string {
+// Ensure starts the servers unless they run already.
+func (s *Servers) Ensure(ctx context.Context) error {
+	if s.running(ctx) {
+		return nil
+	}
+	if err := s.Stop(ctx); err != nil {
+		return err
+	}
+	if err := s.clean(); err != nil {
+		return err
+	}
+	return s.Start(ctx)
+}
+
+func (s *Servers) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
 }
 
-// environment returns the variables that tests read.
-func (s *services) environment() []string {
+// Environment returns the variables that tests read.
+func (s *Servers) Environment() []string {
 	return []string{
 		fmt.Sprintf("WEFT_TEST_DATABASE_URL=postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", s.state.Password, s.state.PostgresPort),
 		fmt.Sprintf("WEFT_TEST_REDIS_URL=redis://default:%s@127.0.0.1:%d/0", s.state.Password, s.state.RedisPort),
 	}
 }
 
-// start brings both servers up and waits until they answer.
-func (s *services) start(ctx context.Context) error {
+// Start brings both servers up and waits until they answer.
+func (s *Servers) Start(ctx context.Context) error {
 	ports, err := freePorts(2)
 	if err != nil {
 		return err
@@ -67,7 +84,7 @@ func (s *services) start(ctx context.Context) error {
 	return s.startRedis(ctx)
 }
 
-func (s *services) startPostgres(ctx context.Context) error {
+func (s *Servers) startPostgres(ctx context.Context) error {
 	cred, err := serverUser()
 	if err != nil {
 		return err
@@ -92,7 +109,7 @@ func (s *services) startPostgres(ctx context.Context) error {
 		"--log="+filepath.Join(data, "log"), "--options="+options)
 }
 
-func (s *services) startRedis(ctx context.Context) error {
+func (s *Servers) startRedis(ctx context.Context) error {
 	dir := s.path("redis")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making Redis' directory: %w", err)
@@ -105,26 +122,15 @@ func (s *services) startRedis(ctx context.Context) error {
 	return waitFor(ctx, "Redis to answer", func() bool { return dials(ctx, s.state.RedisPort) })
 }
 
-// stop ends both servers, if they run. It signals only the processes whose
+// Stop ends both servers, if they run. It signals only the processes whose
 // ids the servers themselves wrote below dir.
-func (s *services) stop(ctx context.Context) error {
+func (s *Servers) Stop(ctx context.Context) error {
 	redis := stopProcess(ctx, s.path("redis", "pid"), "redis-server")
 	return errors.Join(redis, stopProcess(ctx, s.path("postgres", "cluster", "postmaster.pid"), "postgres"))
 }
 
-// restart starts both servers with nothing left of earlier ones.
-func (s *services) restart(ctx context.Context) error {
-	if err := s.stop(ctx); err != nil {
-		return err
-	}
-	if err := s.clean(); err != nil {
-		return err
-	}
-	return s.start(ctx)
-}
-
 // clean removes what earlier services left.
-func (s *services) clean() error {
+func (s *Servers) clean() error {
 	for _, name := range []string{"postgres", "redis", "state.json"} {
 		if err := os.RemoveAll(s.path(name)); err != nil {
 			return fmt.Errorf("removing old data: %w", err)
@@ -134,11 +140,11 @@ func (s *services) clean() error {
 }
 
 // running says whether both servers of the saved state accept connections.
-func (s *services) running(ctx context.Context) bool {
+func (s *Servers) running(ctx context.Context) bool {
 	return s.load() == nil && dials(ctx, s.state.PostgresPort) && dials(ctx, s.state.RedisPort)
 }
 
-func (s *services) save() error {
+func (s *Servers) save() error {
 	data, err := json.Marshal(s.state)
 	if err != nil {
 		return fmt.Errorf("encoding state: %w", err)
@@ -149,7 +155,7 @@ func (s *services) save() error {
 	return nil
 }
 
-func (s *services) load() error {
+func (s *Servers) load() error {
 	data, err := os.ReadFile(s.path("state.json"))
 	if err != nil {
 		return fmt.Errorf("reading state: %w", err)
@@ -161,7 +167,7 @@ func (s *services) load() error {
 }
 
 // ownedDir makes a directory that belongs to the server's user.
-func (s *services) ownedDir(name string, cred *syscall.Credential) (string, error) {
+func (s *Servers) ownedDir(name string, cred *syscall.Credential) (string, error) {
 	dir := s.path(name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making %s: %w", dir, err)
@@ -175,7 +181,7 @@ func (s *services) ownedDir(name string, cred *syscall.Credential) (string, erro
 }
 
 // postgresTool runs one of Postgres' programs as the server's user.
-func (s *services) postgresTool(ctx context.Context, cred *syscall.Credential, name string, args ...string) error {
+func (s *Servers) postgresTool(ctx context.Context, cred *syscall.Credential, name string, args ...string) error {
 	path, err := postgresBinary(name)
 	if err != nil {
 		return err
