@@ -3,10 +3,12 @@ package flows
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/google/uuid"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/yaml"
 
 	"github.com/weft-run/weft/api/v1alpha1"
@@ -95,6 +97,9 @@ func (m *Module) editorView(r *http.Request, l loaded) (EditorView, error) {
 		view.Checked, view.Problems = true, m.problems(&l.Body.Spec)
 	}
 	var err error
+	if view.Document.Status.Unsaved, err = m.unsaved(r.Context(), l); err != nil {
+		return EditorView{}, err
+	}
 	if view.YAML, err = exportYAML(l.Flow.Name, &l.Body.Spec); err != nil {
 		return EditorView{}, err
 	}
@@ -104,6 +109,23 @@ func (m *Module) editorView(r *http.Request, l loaded) (EditorView, error) {
 	}
 	m.findRun(r.Context(), l, query.Get("run"), &view)
 	return view, nil
+}
+
+// unsaved says whether the draft differs from the version that was saved last.
+func (m *Module) unsaved(ctx context.Context, l loaded) (bool, error) {
+	if l.Flow.CurrentVersion == 0 {
+		return false, nil
+	}
+	version, err := m.Store.Version(ctx, l.Who.Workspace.ID, l.Flow.ID, l.Flow.CurrentVersion)
+	if err != nil {
+		return false, err
+	}
+	saved := new(v1alpha1.FlowSpec)
+	if err := json.Unmarshal(version.Body, saved); err != nil {
+		return false, fmt.Errorf("reading version %d: %w", version.Number, err)
+	}
+	outline.Sort(saved)
+	return !equality.Semantic.DeepEqual(*saved, l.Body.Spec), nil
 }
 
 func (m *Module) findRun(ctx context.Context, l loaded, id string, view *EditorView) {

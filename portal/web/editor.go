@@ -106,6 +106,7 @@ type typeGroup struct {
 func (s *Site) Editor(w http.ResponseWriter, r *http.Request, v flows.EditorView) error {
 	l := s.language(r)
 	b := &editorBuilder{site: s, l: l, v: v, spec: specOf(v.Document), byStep: map[string]map[string]string{}}
+	b.ports = ports{site: s, l: l, spec: b.spec}
 	body, err := b.build()
 	if err != nil {
 		return err
@@ -129,6 +130,7 @@ type editorBuilder struct {
 	// byStep holds the problems by step and field.
 	byStep map[string]map[string]string
 	groups []typeGroup
+	ports  ports
 }
 
 func (b *editorBuilder) build() (editorBody, error) {
@@ -141,6 +143,7 @@ func (b *editorBuilder) build() (editorBody, error) {
 	if body.Name == "" {
 		body.Name = v.Slug
 	}
+	body.Unsaved = v.Document.Status.Unsaved
 	body.StatusNote, body.StatusClass = b.statusNote()
 	body.Problems = b.problems()
 	b.groups = b.typeGroups()
@@ -265,7 +268,10 @@ func (b *editorBuilder) step(i int) (stepView, error) {
 		view.Errors = b.restErrors(step.ID, nil)
 		return view, nil
 	}
-	view.Summary = title + " · " + b.l.words.or("step."+step.Type+".summary", component.Summary)
+	view.Summary = b.l.words.or("step."+step.Type+".summary", component.Summary)
+	if view.Name != title {
+		view.Summary = title + " · " + view.Summary
+	}
 	view.TakesInput = len(component.Inputs) > 0
 	if !component.Trigger && !component.Terminal {
 		view.Reference = reference(step)
@@ -370,40 +376,9 @@ func (b *editorBuilder) keyOptions(chosen, provider string) []option {
 func (b *editorBuilder) wires(id string) []wireView {
 	var wires []wireView
 	for _, edge := range outline.Into(b.spec, id) {
-		wires = append(wires, wireView{Edge: edge.ID, From: b.stepName(edge.Origin), Port: b.portTitle(edge.Origin, edge.OriginPort)})
+		wires = append(wires, wireView{Edge: edge.ID, From: b.stepName(edge.Origin), Port: b.ports.title(edge.Origin, edge.OriginPort)})
 	}
 	return wires
-}
-
-// portTitle names a way out where it is not the only usual one.
-func (b *editorBuilder) portTitle(id, port string) string {
-	outs := b.outputs(id)
-	if port == "" && len(outs) > 0 && outs[0].Name == mainPort {
-		return ""
-	}
-	for i, out := range outs {
-		if out.Name == port || port == "" && i == 0 {
-			return b.outTitle(id, out)
-		}
-	}
-	return port
-}
-
-func (b *editorBuilder) outputs(id string) []catalog.Port {
-	step, ok := outline.Step(b.spec, id)
-	if !ok {
-		return nil
-	}
-	component, ok := b.site.Catalog.Lookup(step.Type)
-	if !ok {
-		return nil
-	}
-	return component.Outputs
-}
-
-func (b *editorBuilder) outTitle(id string, port catalog.Port) string {
-	step, _ := outline.Step(b.spec, id)
-	return b.l.words.or("step."+step.Type+".port."+port.Name, port.Title)
 }
 
 // sources are the ways out of other steps that may lead into the step.
@@ -414,10 +389,10 @@ func (b *editorBuilder) sources(id string) []option {
 		if outline.Reaches(b.spec, id, from) {
 			continue
 		}
-		for j, port := range b.outputs(from) {
+		for j, port := range b.ports.of(from) {
 			o := option{Value: from + "/" + port.Name, Label: b.stepName(from)}
 			if j > 0 || port.Name != mainPort {
-				o.Label += " (" + b.outTitle(from, port) + ")"
+				o.Label += " (" + b.ports.name(from, port) + ")"
 			}
 			options = append(options, o)
 		}
@@ -439,7 +414,7 @@ func (b *editorBuilder) after(step *v1alpha1.Component, component *catalog.Compo
 		place := step.ID + "/" + port.Name
 		choices[i] = addChoice{
 			ID: htmlID("add-" + step.ID + "-" + port.Name), Name: "add." + place, Do: "add:" + place,
-			Label: b.outTitle(step.ID, port), Groups: b.groups,
+			Label: b.ports.name(step.ID, port), Groups: b.groups,
 		}
 	}
 	return choices
@@ -487,7 +462,8 @@ func (b *editorBuilder) hints(i int) []string {
 	for j := i - 1; j >= 0 && len(hints) < maxHints; j-- {
 		step := &b.spec.Components[j]
 		component, ok := b.site.Catalog.Lookup(step.Type)
-		if ok && !component.Trigger && !component.Terminal {
+		leads := outline.Reaches(b.spec, step.ID, b.spec.Components[i].ID)
+		if ok && leads && !component.Trigger && !component.Terminal {
 			hints = append(hints, reference(step))
 		}
 	}

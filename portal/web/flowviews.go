@@ -75,6 +75,7 @@ func (s *Site) draw(l *language, spec *v1alpha1.FlowSpec, marked map[string]bool
 	return drawing.SVG(spec, drawing.Options{
 		Title:      l.words.text("flow.drawing"),
 		Kind:       func(stepType string) (string, string) { return s.kind(l, stepType) },
+		Port:       ports{site: s, l: l, spec: spec}.title,
 		Href:       func(id string) string { return path + "#step-" + id },
 		Marked:     marked,
 		MarkedText: l.words.text("flow.has-problem"),

@@ -33,10 +33,10 @@ func TestJourney(t *testing.T) {
 	want(t, o.page, "ChatGPT", "Paste a new key")
 	step := o.step("openai-chat")
 	o.press("keep", url.Values{
-		"step." + step + ".p.prompt":    {"Write a haiku about {{ input }}"},
-		"step." + step + ".p.baseURL":   {model.URL + "/v1"},
-		"step." + step + ".newkey":      {"sk-test-0123456789abcdef"},
-		"step." + step + ".newkeyname":  {"Chat gpt apikey"},
+		"step." + step + ".p.prompt":   {"Write a haiku about {{ input }}"},
+		"step." + step + ".p.baseURL":  {model.URL + "/v1"},
+		"step." + step + ".newkey":     {"sk-test-0123456789abcdef"},
+		"step." + step + ".newkeyname": {"Chat gpt apikey"},
 	})
 	want(t, o.page, "Write a haiku about {{ input }}", "Chat gpt apikey (…cdef)")
 	refuse(t, o.page, "sk-test-0123456789abcdef")

@@ -21,6 +21,8 @@ type runStepView struct {
 	DurationMs                   float64
 	Tokens                       int64
 	Message, Input, Output       string
+	// Shown: the output is open, because it is not the result once more.
+	Shown bool
 }
 
 func (b *editorBuilder) run() *runView {
@@ -43,6 +45,7 @@ func (b *editorBuilder) run() *runView {
 		if step.Name == "" {
 			step.Name = b.stepName(step.ID)
 		}
+		step.Shown = step.Output != view.Result
 		view.Steps = append(view.Steps, *step)
 	}
 	return view

@@ -17,6 +17,8 @@ type Options struct {
 	// Kind returns a step's type for people and the name of its group, which
 	// becomes a CSS class.
 	Kind func(stepType string) (title, group string)
+	// Port returns the name for people of a way out of a step.
+	Port func(id, port string) string
 	// Href is the address of a step's settings.
 	Href func(id string) string
 	// Marked steps have an error.
@@ -80,9 +82,9 @@ func (d *drawer) edge(edge v1alpha1.Edge) {
 	fmt.Fprintf(&d.out, `<path class="drawing-edge" fill="none" stroke="#8a94a6" stroke-width="2" d="M%d %dC%d %d %d %d %d %d"/>`,
 		x1, y1, x1, y1+bend, x2, y2-bend, x2, y2-4)
 	fmt.Fprintf(&d.out, `<path class="drawing-tip" fill="#8a94a6" d="M%d %dl-5 -8h10z"/>`, x2, y2)
-	if edge.OriginPort != "" {
+	if name := d.options.Port(edge.Origin, edge.OriginPort); name != "" {
 		fmt.Fprintf(&d.out, `<text class="drawing-port" font-size="11" fill="#5b6577" text-anchor="middle" x="%d" y="%d">%s</text>`,
-			(x1+x2)/2+gapX, (y1+y2)/2+4, html.EscapeString(short(edge.OriginPort, 14)))
+			(x1+x2)/2+gapX, (y1+y2)/2+4, html.EscapeString(short(name, 14)))
 	}
 }
 
