@@ -28,6 +28,7 @@ type FlowReconciler struct {
 	Now func() time.Time
 
 	specs *specs
+	own   *ownWrites
 }
 
 // flowScope is what the phases of one reconciliation share.
@@ -54,11 +55,15 @@ func (r *FlowReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 	flow := new(v1alpha1.Flow)
 	if err := r.Client.Get(ctx, req.NamespacedName, flow); err != nil {
 		r.specs.forget(req.NamespacedName)
+		r.own.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if flow.DeletionTimestamp != nil {
 		// The garbage collector deletes what it owns; there is nothing else.
 		return ctrl.Result{}, nil
+	}
+	if r.own.unseen(flow) {
+		return requeue(untilSeen), nil
 	}
 	s := &flowScope{
 		FlowReconciler: r,
@@ -115,8 +120,11 @@ func (s *flowScope) writeStatus(ctx context.Context) error {
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	err := s.Client.Status().Patch(ctx, s.flow, patch, client.FieldOwner(apply.Manager))
-	if err = client.IgnoreNotFound(err); err != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("patching the status: %w", err)
+	}
+	if err == nil {
+		s.own.wrote(s.flow)
 	}
 	return nil
 }

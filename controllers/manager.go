@@ -54,13 +54,13 @@ func Scheme() (*runtime.Scheme, error) {
 func Setup(mgr ctrl.Manager, s Settings) error {
 	flows := &FlowReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Options: s.Options, Now: time.Now,
-		specs: newSpecs(s.Catalog),
+		specs: newSpecs(s.Catalog), own: newOwnWrites(),
 	}
 	if err := flows.setup(mgr, s.controller()); err != nil {
 		return fmt.Errorf("setting up the controller of flows: %w", err)
 	}
 	workspaces := &WorkspaceReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Options: s.Options, Now: time.Now,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Options: s.Options, Now: time.Now, own: newOwnWrites(),
 	}
 	if err := workspaces.setup(mgr, s.controller()); err != nil {
 		return fmt.Errorf("setting up the controller of workspaces: %w", err)

@@ -128,9 +128,9 @@ func assemble(ctx context.Context, env *envtest.Environment, admin *rest.Config)
 		return nil, err
 	}
 	s.flows = &FlowReconciler{
-		Client: s.manager.GetClient(), Live: s.manager.GetAPIReader(), Options: options, Now: time.Now, specs: newSpecs(cat),
+		Client: s.manager.GetClient(), Live: s.manager.GetAPIReader(), Options: options, Now: time.Now, specs: newSpecs(cat), own: newOwnWrites(),
 	}
-	s.spaces = &WorkspaceReconciler{Client: s.manager.GetClient(), Live: s.manager.GetAPIReader(), Options: options, Now: time.Now}
+	s.spaces = &WorkspaceReconciler{Client: s.manager.GetClient(), Live: s.manager.GetAPIReader(), Options: options, Now: time.Now, own: newOwnWrites()}
 	failed := make(chan error, 1)
 	go func() { failed <- s.manager.Start(ctx) }()
 	synced, cancel := context.WithTimeout(ctx, time.Minute)

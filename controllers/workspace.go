@@ -28,6 +28,8 @@ type WorkspaceReconciler struct {
 	Options render.Options
 	// Now is the clock.
 	Now func() time.Time
+
+	own *ownWrites
 }
 
 // workspaceScope is what the phases of one reconciliation share.
@@ -45,11 +47,15 @@ type workspaceScope struct {
 func (r *WorkspaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	workspace := new(v1alpha1.Workspace)
 	if err := r.Client.Get(ctx, req.NamespacedName, workspace); err != nil {
+		r.own.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if workspace.DeletionTimestamp != nil {
 		// The garbage collector deletes the namespace, and with it everything.
 		return ctrl.Result{}, nil
+	}
+	if r.own.unseen(workspace) {
+		return requeue(untilSeen), nil
 	}
 	s := &workspaceScope{
 		WorkspaceReconciler: r,
@@ -172,8 +178,11 @@ func (s *workspaceScope) writeStatus(ctx context.Context) error {
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	err := s.Client.Status().Patch(ctx, s.workspace, patch, client.FieldOwner(apply.Manager))
-	if err = client.IgnoreNotFound(err); err != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("patching the status: %w", err)
+	}
+	if err == nil {
+		s.own.wrote(s.workspace)
 	}
 	return nil
 }

@@ -74,12 +74,12 @@ type FlowObservation struct {
 // Flow returns the status of a flow.
 func Flow(old v1alpha1.FlowStatus, o FlowObservation, now time.Time) v1alpha1.FlowStatus {
 	w := &workload{deployment: o.Deployment, pods: o.Pods, endpoints: o.Endpoints}
-	v := o.verdict(w)
 	out := v1alpha1.FlowStatus{
 		Addresses: o.Addresses,
 		Revision:  v1alpha1.RevisionStatus{Desired: o.Desired, Serving: serving(old.Revision.Serving, w)},
 		Selector:  o.Selector,
 	}
+	v := o.verdict(w, out.Revision.Serving)
 	if o.Deployment != nil {
 		out.Replicas = o.Deployment.Status.ReadyReplicas
 	}
@@ -99,7 +99,7 @@ func Flow(old v1alpha1.FlowStatus, o FlowObservation, now time.Time) v1alpha1.Fl
 
 // verdict says why the flow is not Ready, if so: what a person must act on
 // comes before what time will bring.
-func (o *FlowObservation) verdict(w *workload) *verdict {
+func (o *FlowObservation) verdict(w *workload, serving string) *verdict {
 	return first(
 		o.invalid,
 		o.homeless,
@@ -110,7 +110,17 @@ func (o *FlowObservation) verdict(w *workload) *verdict {
 		o.scaledToZero,
 		o.outdated,
 		w.verdict,
+		func() *verdict { return o.servingAnother(serving) },
 	)
+}
+
+// servingAnother: what is known of the pods is older than what is known of the
+// Deployment.
+func (o *FlowObservation) servingAnother(serving string) *verdict {
+	if serving == o.Desired {
+		return nil
+	}
+	return progressing(v1alpha1.ReasonProgressing, "revision %s is about to serve", o.Desired)
 }
 
 func (o *FlowObservation) invalid() *verdict {

@@ -89,6 +89,15 @@ func TestFlow(t *testing.T) {
 				s.Other, s.Serving, s.Observed, s.KStatus = "Reconciling", old, 1, kstatus.InProgressStatus
 			}),
 		},
+		"StalePods": {
+			reason: "the pods that are known are not those that the Deployment counts",
+			old:    v1alpha1.FlowStatus{ObservedGeneration: 1, Revision: v1alpha1.RevisionStatus{Serving: old}},
+			change: func(o *FlowObservation) { o.Pods = []corev1.Pod{pod(old, true)} },
+			want: with(ready, func(s *summary) {
+				s.Ready, s.Available = "False/Progressing", "True/ServingPreviousRevision"
+				s.Other, s.Serving, s.Observed, s.KStatus = "Reconciling", old, 1, kstatus.InProgressStatus
+			}),
+		},
 		"NoEndpoint": {
 			reason: "ready pods that nothing is sent to answer nobody",
 			change: func(o *FlowObservation) { o.Endpoints = 0 },
