@@ -23,9 +23,18 @@ func (s *settings) allowsOrigin(origin string) bool {
 	return origin != "" && slices.Contains(s.origins, origin)
 }
 
+// originOf returns the origin of the page that calls: empty where there is
+// none, or more than one.
+func originOf(r *http.Request) string {
+	if origins := r.Header.Values("Origin"); len(origins) == 1 {
+		return origins[0]
+	}
+	return ""
+}
+
 // isPreflight tells whether a browser asks if a page may call.
 func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // writePreflight answers a preflight of an allowed origin. Credentials are not

@@ -253,7 +253,7 @@ func (g *Gateway) setHeaders(x *exchange, h http.Header) {
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	}
 	setLimitHeaders(h, x.verdict)
-	if origin := x.r.Header.Get("Origin"); x.mayTell() && x.flow.allowsOrigin(origin) {
+	if origin := originOf(x.r); x.mayTell() && x.flow.allowsOrigin(origin) {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", exposedHeaders)
 	}

@@ -108,6 +108,8 @@ func (m *memo[K, V]) load(ctx context.Context, c *cell[V], ask func(context.Cont
 	case m.slots <- struct{}{}:
 		defer func() { <-m.slots }()
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // nobody waits for the answer any more
 		c.err = errTooManyLoads
 		return
 	}

@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxAttempts bounds how often a request is sent.
-	maxAttempts = 5
+	maxAttempts = 6
 	// firstBackoff is the pause before a pod is tried again; it doubles.
 	firstBackoff = 25 * time.Millisecond
 	// staleWindow is how soon a kept connection must fail to count as one that

@@ -38,11 +38,12 @@ func (g *Gateway) found(x *exchange) error {
 // has no credential. It learns that there is a flow only if it names an origin
 // that the flow's owner allowed.
 func (g *Gateway) preflighted(x *exchange) error {
-	if !isPreflight(x.r) || x.flow == nil || !x.flow.allowsOrigin(x.r.Header.Get("Origin")) {
+	origin := originOf(x.r)
+	if !isPreflight(x.r) || x.flow == nil || !x.flow.allowsOrigin(origin) {
 		return nil
 	}
 	g.setHeaders(x, x.w.Header())
-	writePreflight(x.w, x.r.Header.Get("Origin"))
+	writePreflight(x.w, origin)
 	x.status = http.StatusNoContent
 	return errServed
 }
