@@ -27,7 +27,7 @@ type language struct {
 var theLanguage = sync.OnceValues(newLanguage)
 
 func newLanguage() (*language, error) {
-	env, err := cel.NewEnv(
+	env, err := cel.NewEnv(append(equality(),
 		cel.CrossTypeNumericComparisons(true),
 		cel.DefaultUTCTimeZone(true),
 		cel.ParserExpressionSizeLimit(MaxExpression),
@@ -48,7 +48,7 @@ func newLanguage() (*language, error) {
 		mixed(operators.Divide, "divide"),
 		mixed(operators.Modulo, "modulo", cel.Overload("modulo_double",
 			[]*cel.Type{cel.DoubleType, cel.DoubleType}, cel.DoubleType)),
-	)
+	)...)
 	if err != nil {
 		return nil, err
 	}

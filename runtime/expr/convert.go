@@ -20,8 +20,27 @@ var (
 // toJSON returns a CEL value as a JSON value. Times become RFC 3339, bytes
 // base64, durations seconds as in "1.5s".
 func toJSON(v ref.Val) (any, error) {
-	budget := MaxElements
+	if !scalar(v) && !native(v) && elements(v) > MaxElements {
+		return nil, errTooBig
+	}
+	budget := MaxResult
 	return convert(v, MaxValueDepth, &budget)
+}
+
+// native says whether a list or object came out of JSON as it is.
+func native(v ref.Val) bool {
+	switch v := v.(type) {
+	case traits.Lister:
+		return listSize(v) > 0 && isType[[]any](v.Value())
+	case traits.Mapper:
+		return isType[map[string]any](v.Value())
+	}
+	return false
+}
+
+func isType[T any](v any) bool {
+	_, ok := v.(T)
+	return ok
 }
 
 func convert(v ref.Val, depth int, budget *int) (any, error) {

@@ -42,14 +42,18 @@ const (
 	MaxSegments = 1000
 	// MaxCost bounds the work of one evaluation, in CEL's units.
 	MaxCost = 1_000_000
-	// MaxElements bounds the values that one evaluation holds, in elements of
-	// lists and objects and in tens of characters.
+	// MaxElements bounds the values that a function goes through and that an
+	// evaluation gives, in elements of lists and objects and in tens of
+	// characters.
 	MaxElements = 4 << 20
+	// MaxResult bounds the lists, objects and values that an evaluation makes.
+	MaxResult = 1 << 20
 	// MaxText bounds a text that a function of texts works on, in bytes.
 	MaxText = 1 << 20
 	// MaxList bounds a list that a function makes or sorts.
 	MaxList = 100_000
-	// MaxTime bounds the time of one evaluation.
+	// MaxTime bounds the time of one evaluation. Time in which the whole
+	// process stands still counts little.
 	MaxTime = 100 * time.Millisecond
 	// MaxValueDepth is how deep a value may nest.
 	MaxValueDepth = 500

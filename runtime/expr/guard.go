@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/functions"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -12,8 +13,10 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// CEL charges a call after it was made. Functions whose work or result grows
-// faster than their arguments are therefore looked at before.
+// CEL charges a call after it was made, and counts shared parts of a value once
+// although most functions go through them as often as they occur. Functions
+// whose work or result may grow faster than their arguments are therefore
+// looked at before.
 
 // errTooMuch is what a function gives that refuses its arguments.
 const errTooMuch = "too much for one expression"
@@ -36,11 +39,94 @@ func (l *language) guard() error {
 			return err
 		}
 		for _, b := range bindings {
+			if name == operators.Add {
+				b = guarded(b, sumFits)
+			}
 			l.guarded[name] = append(l.guarded[name], promoting(b, name == operators.Modulo))
 		}
 	}
 	return nil
 }
+
+// The functions that stand in for == and !=, which CEL does not let anyone
+// replace.
+const (
+	equalFunction    = "@equal"
+	notEqualFunction = "@not_equal"
+)
+
+func equality() []cel.EnvOption {
+	compare := func(want types.Bool) cel.OverloadOpt {
+		return cel.BinaryBinding(func(a, b ref.Val) ref.Val {
+			if !comparable(a, b) {
+				return types.NewErr(errTooMuch)
+			}
+			equal := types.Equal(a, b)
+			if types.IsUnknownOrError(equal) {
+				return equal
+			}
+			return types.Bool(equal == want)
+		})
+	}
+	both := []*cel.Type{cel.DynType, cel.DynType}
+	return []cel.EnvOption{
+		cel.Function(equalFunction, cel.Overload(equalFunction, both, cel.BoolType, compare(types.True))),
+		cel.Function(notEqualFunction, cel.Overload(notEqualFunction, both, cel.BoolType, compare(types.False))),
+	}
+}
+
+// guardEquality puts those functions in the place of == and != of an expression
+// that has been checked.
+func guardEquality(a *ast.AST) {
+	factory := ast.NewExprFactory()
+	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind {
+			return
+		}
+		name := ""
+		switch e.AsCall().FunctionName() {
+		case operators.Equals:
+			name = equalFunction
+		case operators.NotEquals:
+			name = notEqualFunction
+		default:
+			return
+		}
+		e.SetKindCase(factory.NewCall(e.ID(), name, e.AsCall().Args()...))
+		a.SetReference(e.ID(), ast.NewFunctionReference(name))
+	}))
+}
+
+// comparable says whether two values can be compared in reasonable time: one of
+// them is not large.
+func comparable(a, b ref.Val) bool {
+	return scalar(a) || scalar(b) || elements(a) <= MaxElements || elements(b) <= MaxElements
+}
+
+func scalar(v ref.Val) bool {
+	switch v.(type) {
+	case traits.Lister, traits.Mapper:
+		return false
+	}
+	return true
+}
+
+// memberFits: in compares with every item.
+func memberFits(args []ref.Val) bool {
+	return scalar(args[0]) || elements(args[1]) <= MaxElements
+}
+
+// sumFits: what + makes does not become too long.
+func sumFits(args []ref.Val) bool {
+	const mostItems, mostBytes = 1 << 20, 16 << 20
+	return listSize(args[0])+listSize(args[1]) <= mostItems && textSize(args[0])+textSize(args[1]) <= mostBytes
+}
+
+// sizes measures values as deep and as long as MaxElements allows.
+var sizes = types.NewSizeCalculator(
+	types.SizeCalculatorMaxDepth(MaxValueDepth),
+	types.SizeCalculatorMaxTraversal(MaxElements),
+)
 
 // checks says which arguments functions accept.
 func checks() map[string]func(args []ref.Val) bool {
@@ -64,6 +150,10 @@ func checks() map[string]func(args []ref.Val) bool {
 		"sort":                  listsFit,
 		"@sortByAssociatedKeys": listsFit,
 		"flatten":               elementsFit,
+		"slice":                 listsFit,
+		"math.@max":             listsFit,
+		"math.@min":             listsFit,
+		operators.In:            memberFits,
 	}
 }
 

@@ -3,6 +3,8 @@ package expr
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -41,6 +43,7 @@ func (s *Scope) program(source string, at Position) (*program, []Ref, []*Error) 
 		return nil, nil, checkErrors(issues, at)
 	}
 	p := &program{ast: checked.NativeRep(), at: at, output: checked.OutputType()}
+	guardEquality(p.ast)
 	if p.cel, err = lang.plan(checked, r.called); err != nil {
 		return nil, nil, []*Error{errorAt(Invalid, at, "a part of the expression can never work; is a text used as a number?")}
 	}
@@ -57,17 +60,9 @@ func (l *language) plan(checked *cel.Ast, called []string) (cel.Program, error) 
 		cel.Functions(overloads...),
 		cel.EvalOptions(cel.OptOptimize),
 		cel.CostLimit(MaxCost),
-		cel.MemoryLimit(MaxElements),
-		cel.MemoryTracking(types.MemoryTrackerSizeCalculator(sizes)),
-		cel.InterruptCheckFrequency(10),
+		cel.InterruptCheckFrequency(1),
 	)
 }
-
-// sizes measures values as deep and as long as MaxElements allows.
-var sizes = types.NewSizeCalculator(
-	types.SizeCalculatorMaxDepth(MaxValueDepth),
-	types.SizeCalculatorMaxTraversal(MaxElements),
-)
 
 func (p *program) mayBeBool() bool {
 	return p.output.IsExactType(cel.BoolType) || p.output.IsExactType(cel.DynType)
@@ -75,9 +70,9 @@ func (p *program) mayBeBool() bool {
 
 // value evaluates the program on the values of its references.
 func (p *program) value(ctx context.Context, vars Vars, refs []Ref) (any, *Error) {
-	ctx, cancel := context.WithTimeout(ctx, MaxTime)
-	defer cancel()
-	out, _, err := p.cel.ContextEval(ctx, &activation{vars: vars, refs: refs})
+	limit := newTimeLimit(ctx)
+	defer limit.stop()
+	out, _, err := p.cel.ContextEval(limit, &activation{vars: vars, refs: refs})
 	if err != nil {
 		return nil, p.failure(err)
 	}
@@ -159,7 +154,7 @@ func (p *program) failureAt(err *types.Err) *Error {
 	case isDivision(text):
 		return errorAt(Failed, at, "division by zero")
 	}
-	if e := p.missing(err.NodeID(), at); e != nil {
+	if e := p.missing(err.NodeID(), text); e != nil {
 		return e
 	}
 	return errorAt(Failed, at, "these values do not fit here; is a text used as a number, or is something empty?")
@@ -169,36 +164,64 @@ func isDivision(text string) bool {
 	return text == "division by zero" || text == "modulus by zero"
 }
 
-// missing describes a field or an item that is not there.
-func (p *program) missing(id int64, at Position) *Error {
+// missing describes a field or an item that is not there. CEL names the whole
+// path and, in its text, the key; the first part with that key is most likely
+// the one, and the last where no part has it.
+func (p *program) missing(id int64, text string) *Error {
 	node, ok := findNode(p.ast, id)
 	if !ok {
 		return nil
 	}
-	switch node.Kind() {
-	case ast.SelectKind:
-		return noField(node.AsSelect().FieldName(), at)
-	case ast.CallKind:
-		return missingItem(node.AsCall(), at)
+	var last *Error
+	for {
+		operand, err := p.missingPart(node)
+		if err == nil {
+			return last
+		}
+		if key, ok := partKey(node); last == nil || ok && strings.HasSuffix(text, ": "+key) {
+			last = err
+		}
+		node = operand
 	}
-	return nil
 }
 
-func missingItem(call ast.CallExpr, at Position) *Error {
-	if call.FunctionName() != indexOperator || len(call.Args()) != 2 {
-		return nil
+// missingPart says that a part of a path is not there. It is nil where the
+// expression is no such part.
+func (p *program) missingPart(e ast.Expr) (ast.Expr, *Error) {
+	at := p.position(e.ID())
+	switch e.Kind() {
+	case ast.SelectKind:
+		return e.AsSelect().Operand(), noField(e.AsSelect().FieldName(), at)
+	case ast.CallKind:
+		c := e.AsCall()
+		if c.FunctionName() == indexOperator && len(c.Args()) == 2 && c.Args()[0].AsIdent() != valuesVar {
+			return c.Args()[0], missingItem(c.Args()[1], at)
+		}
 	}
-	key := call.Args()[1]
-	if key.Kind() != ast.LiteralKind {
-		return errorAt(Failed, at, "there is nothing at this place of the list or object")
-	}
-	switch v := key.AsLiteral().(type) {
-	case types.String:
-		return noField(string(v), at)
-	case types.Int:
-		return noItem(int(v), at)
+	return nil, nil
+}
+
+func missingItem(key ast.Expr, at Position) *Error {
+	if key.Kind() == ast.LiteralKind {
+		switch v := key.AsLiteral().(type) {
+		case types.String:
+			return noField(string(v), at)
+		case types.Int:
+			return noItem(int(v), at)
+		}
 	}
 	return errorAt(Failed, at, "there is nothing at this place of the list or object")
+}
+
+// partKey is the key of a part, as CEL writes it.
+func partKey(e ast.Expr) (string, bool) {
+	if e.Kind() == ast.SelectKind {
+		return e.AsSelect().FieldName(), true
+	}
+	if key := e.AsCall().Args()[1]; key.Kind() == ast.LiteralKind {
+		return fmt.Sprint(key.AsLiteral().Value()), true
+	}
+	return "", false
 }
 
 func findNode(a *ast.AST, id int64) (ast.Expr, bool) {
