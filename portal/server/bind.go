@@ -77,6 +77,9 @@ func bindJSON(r *http.Request, into any) error {
 	if err != nil {
 		return bodyError(err)
 	}
+	if len(body) == 0 { // clients that name a type and send nothing, for requests without fields
+		return nil
+	}
 	return DecodeJSON(body, into)
 }
 

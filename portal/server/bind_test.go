@@ -58,6 +58,7 @@ func TestBind(t *testing.T) {
 		"Raw":         {"A raw part is open.", asJSON, `{"name":"n","raw":{"any":{"thing":[1]}}}`, sample{Name: "n", Raw: json.RawMessage(`{"any":{"thing":[1]}}`)}},
 		"Form":        {"A form.", asForm, `name=n&count=3&on=on&list=a&list=b`, sample{Name: "n", Count: 3, On: true, List: []string{"a", "b"}}},
 		"FormToken":   {"The token of a form is no field.", asForm, `name=n&csrf_token=t`, sample{Name: "n"}},
+		"Empty":       {"Nothing where JSON is announced.", asJSON, ``, sample{}},
 		"EmptyNoType": {"No body at all.", "", ``, sample{}},
 	}
 	for name, tc := range cases {
@@ -93,7 +94,6 @@ func TestBindRefuses(t *testing.T) {
 		"Trailer":           {"Something after the end.", asJSON, `{"name":"n"}{}`, 400},
 		"Array":             {"Not an object.", asJSON, `[]`, 400},
 		"Broken":            {"Not JSON.", asJSON, `{"name":`, 400},
-		"Empty":             {"Nothing where JSON is announced.", asJSON, ``, 400},
 		"UTF8":              {"Not UTF-8.", asJSON, "{\"name\":\"\xff\"}", 400},
 		"Deep":              {"Nested without end.", asJSON, `{"name":"n","raw":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, 400},
 		"Validate":          {"A value that the request's own check refuses.", asJSON, `{"name":"refused"}`, 400},
