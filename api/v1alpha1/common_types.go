@@ -10,12 +10,12 @@ import (
 type Visibility string
 
 const (
-	// VisibilityPrivate: its owner and holders of its endpoint keys only.
+	// VisibilityPrivate means: its owner and holders of its endpoint keys only.
 	VisibilityPrivate Visibility = "Private"
-	// VisibilityTeam: members of the workspace's team, and holders of its
+	// VisibilityTeam means: members of the workspace's team, and holders of its
 	// endpoint keys.
 	VisibilityTeam Visibility = "Team"
-	// VisibilityPublic: anyone.
+	// VisibilityPublic means: anyone.
 	VisibilityPublic Visibility = "Public"
 )
 
@@ -24,11 +24,11 @@ const (
 type Page string
 
 const (
-	// PageNone: no page; the address answers programs only.
+	// PageNone means: no page; the address answers programs only.
 	PageNone Page = "None"
-	// PageForm: a form with the fields of the input component.
+	// PageForm means: a form with the fields of the input component.
 	PageForm Page = "Form"
-	// PageChat: a chat.
+	// PageChat means: a chat.
 	PageChat Page = "Chat"
 )
 
@@ -37,9 +37,9 @@ const (
 type State string
 
 const (
-	// StateRunning: it serves.
+	// StateRunning means: it serves.
 	StateRunning State = "Running"
-	// StatePaused: it has no pods, and its address answers 503.
+	// StatePaused means: it has no pods, and its address answers 503.
 	StatePaused State = "Paused"
 )
 
@@ -47,7 +47,7 @@ const (
 // +kubebuilder:validation:Enum=Dedicated
 type RuntimeMode string
 
-// RuntimeDedicated: a Deployment of its own.
+// RuntimeDedicated means: a Deployment of its own.
 const RuntimeDedicated RuntimeMode = "Dedicated"
 
 // Exposure says who may reach the flow or agent from outside, and how much of

@@ -5,27 +5,27 @@ package v1alpha1
 type ErrorCode string
 
 const (
-	// ErrorInvalidInput: the caller's input does not fit the flow.
+	// ErrorInvalidInput means: the caller's input does not fit the flow.
 	ErrorInvalidInput ErrorCode = "InvalidInput"
-	// ErrorUnauthorized: a credential is missing, wrong, or not allowed here.
+	// ErrorUnauthorized means: a credential is missing, wrong, or not allowed here.
 	ErrorUnauthorized ErrorCode = "Unauthorized"
-	// ErrorRateLimited: this service or an upstream one asks to slow down.
+	// ErrorRateLimited means: this service or an upstream one asks to slow down.
 	ErrorRateLimited ErrorCode = "RateLimited"
-	// ErrorUpstream: a service that the flow calls failed or answered nonsense.
+	// ErrorUpstream means: a service that the flow calls failed or answered nonsense.
 	ErrorUpstream ErrorCode = "Upstream"
-	// ErrorBlocked: the address is not one that this workspace may reach.
+	// ErrorBlocked means: the address is not one that this workspace may reach.
 	ErrorBlocked ErrorCode = "Blocked"
-	// ErrorTimeout: a component or the run took longer than it may.
+	// ErrorTimeout means: a component or the run took longer than it may.
 	ErrorTimeout ErrorCode = "Timeout"
-	// ErrorTooLarge: a value or the run's data is larger than allowed.
+	// ErrorTooLarge means: a value or the run's data is larger than allowed.
 	ErrorTooLarge ErrorCode = "TooLarge"
-	// ErrorBudgetExceeded: a budget of tokens, steps or runs is used up.
+	// ErrorBudgetExceeded means: a budget of tokens, steps or runs is used up.
 	ErrorBudgetExceeded ErrorCode = "BudgetExceeded"
-	// ErrorExpression: an expression could not be evaluated on these values.
+	// ErrorExpression means: an expression could not be evaluated on these values.
 	ErrorExpression ErrorCode = "Expression"
-	// ErrorCanceled: the caller went away or stopped the run.
+	// ErrorCanceled means: the caller went away or stopped the run.
 	ErrorCanceled ErrorCode = "Canceled"
-	// ErrorInternal: a defect of Weft itself.
+	// ErrorInternal means: a defect of Weft itself.
 	ErrorInternal ErrorCode = "Internal"
 )
 

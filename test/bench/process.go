@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -18,7 +17,7 @@ import (
 // process is a server that the benchmark started and ends.
 type process struct {
 	cmd  *exec.Cmd
-	done chan error
+	done chan struct{}
 }
 
 // start runs a program until stop.
@@ -30,8 +29,11 @@ func start(env []string, dir, program string, args ...string) (*process, error) 
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", program, err)
 	}
-	p := &process{cmd: cmd, done: make(chan error, 1)}
-	go func() { p.done <- cmd.Wait() }()
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait() // how it ends is no news: stop ends it
+	}()
 	return p, nil
 }
 
@@ -49,25 +51,18 @@ func (p *process) stop() {
 	}
 }
 
-// rss is the program's resident memory in bytes.
-func (p *process) rss() (int64, error) {
-	return processMemory(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid)))
-}
-
 // awaitAnswer waits until the URL answers the benchmark's request with 200.
 func awaitAnswer(ctx context.Context, url string, headers map[string]string, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	last := errors.New("not tried yet")
 	for {
 		status, err := post(ctx, url, headers)
 		if err == nil && status == http.StatusOK {
 			return nil
 		}
-		last = errors.Join(err, fmt.Errorf("status %d", status))
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", url, last)
+			return fmt.Errorf("waiting for %s: %w", url, errors.Join(err, fmt.Errorf("status %d", status)))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -32,8 +32,9 @@ func main() {
 	slow := flag.Duration("slow", 200*time.Millisecond, "pause between the pieces of the model "+fake.Slow)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := serve(ctx, *listen, fake.Options{Key: *key, SlowDelay: *slow}); err != nil {
+	err := serve(ctx, *listen, fake.Options{Key: *key, SlowDelay: *slow})
+	stop()
+	if err != nil {
 		slog.Error("serving failed", "error", err)
 		os.Exit(1)
 	}
