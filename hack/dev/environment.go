@@ -44,14 +44,14 @@ func (e *environment) kubeconfig(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(out, path)
-	return err
+	fmt.Fprintln(out, path)
+	return nil
 }
 
 // locked keeps a second "up" or "down" out until the first has ended. The lock
 // is the kernel's, so a killed process leaves none behind.
 func (e *environment) locked(ctx context.Context, do func() error) error {
-	if err := os.MkdirAll(e.config.Cache, 0o755); err != nil { //nolint:gosec // nothing secret is kept there
+	if err := os.MkdirAll(e.config.Cache, 0o755); err != nil {
 		return fmt.Errorf("making the cache: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(e.config.Cache, "lock"), os.O_CREATE|os.O_RDWR, 0o600)

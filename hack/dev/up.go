@@ -59,15 +59,23 @@ func (e *environment) up(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	e.progress.Say("all is ready after %s", time.Since(begin).Round(time.Second))
-	return e.welcome(out)
+	e.welcome(out)
+	return nil
 }
 
-// prepare starts the cluster and builds the images meanwhile.
+// prepare starts the cluster and builds our programs meanwhile. The databases
+// come after the cluster, as both may call apt-get, which does not wait.
 func (e *environment) prepare(ctx context.Context) (built, error) {
 	var b built
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return e.progress.Step(ctx, "starting the cluster", e.target.Up)
+		if err := e.progress.Step(ctx, "starting the cluster", e.target.Up); err != nil || !e.ownDatabases() {
+			return err
+		}
+		return e.progress.Step(ctx, "making images of Postgres and Redis", func(ctx context.Context) (err error) {
+			b.databases, err = e.images.Databases(ctx)
+			return err
+		})
 	})
 	group.Go(func() error {
 		return e.progress.Step(ctx, "building operator, runtime and portal", func(ctx context.Context) (err error) {
@@ -75,15 +83,10 @@ func (e *environment) prepare(ctx context.Context) (built, error) {
 			return err
 		})
 	})
-	if e.ownDatabases() {
-		group.Go(func() error {
-			return e.progress.Step(ctx, "making images of Postgres and Redis", func(ctx context.Context) (err error) {
-				b.databases, err = e.images.Databases(ctx)
-				return err
-			})
-		})
+	if err := group.Wait(); err != nil {
+		return b, fmt.Errorf("preparing: %w", err)
 	}
-	return b, group.Wait()
+	return b, nil
 }
 
 // ownDatabases says whether the images of Postgres and Redis are made here.
@@ -184,7 +187,7 @@ func (e *environment) values(weft []images.Image) map[string]any {
 func (e *environment) nodePorts() bool { return !e.config.Current || e.config.Registry == "" }
 
 // welcome says where the portal is and what to do there.
-func (e *environment) welcome(out io.Writer) error {
+func (e *environment) welcome(out io.Writer) {
 	forward := ""
 	if !e.nodePorts() {
 		forward = fmt.Sprintf(`
@@ -193,7 +196,7 @@ func (e *environment) welcome(out io.Writer) error {
     kubectl -n %[1]s port-forward service/weft-gateway %[3]d:80
 `, manifests.System, portalPort, gatewayPort)
 	}
-	_, err := fmt.Fprintf(out, `
+	fmt.Fprintf(out, `
   Weft is ready at  %s
   exposed flows at  %s
 %s
@@ -201,7 +204,6 @@ func (e *environment) welcome(out io.Writer) error {
   administrator. kubectl works with  export KUBECONFIG=$(make -s kubeconfig)
 
 `, e.config.PublicURL, e.config.GatewayURL, forward)
-	return err
 }
 
 // url prints the address of the running portal and nothing else.
@@ -220,6 +222,6 @@ func (e *environment) url(ctx context.Context, out io.Writer) error {
 	if err := c.Get(ctx, client.ObjectKey{Namespace: manifests.System, Name: "weft-portal"}, &portal); err != nil {
 		return fmt.Errorf("no portal is running (make up starts one): %w", err)
 	}
-	_, err = fmt.Fprintln(out, portal.Annotations[urlAnnotation])
-	return err
+	fmt.Fprintln(out, portal.Annotations[urlAnnotation])
+	return nil
 }

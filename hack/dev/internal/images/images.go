@@ -94,7 +94,20 @@ func (b Builder) Weft(ctx context.Context) ([]Image, error) {
 }
 
 // Databases makes the images of Postgres and Redis out of Debian's packages.
+// When that fails, the machine's package lists may be missing or name packages
+// that the servers have replaced: it fetches new ones and tries once more.
 func (b Builder) Databases(ctx context.Context) ([]Image, error) {
+	built, err := b.databases(ctx)
+	if err == nil {
+		return built, nil
+	}
+	if errUpdate := debian.Update(ctx); errUpdate != nil {
+		return nil, errors.Join(err, fmt.Errorf("fetching Debian's package lists: %w", errUpdate))
+	}
+	return b.databases(ctx)
+}
+
+func (b Builder) databases(ctx context.Context) ([]Image, error) {
 	key, err := b.debianKey()
 	if err != nil {
 		return nil, err
@@ -115,13 +128,7 @@ func (b Builder) Databases(ctx context.Context) ([]Image, error) {
 func (b Builder) postgres(ctx context.Context, archive debian.Archive) (v1.Image, error) {
 	set, err := database.PostgresSet(ctx)
 	if err != nil {
-		// A fresh machine has no package lists.
-		if err := debian.Update(ctx); err != nil {
-			return nil, fmt.Errorf("fetching Debian's package lists: %w", err)
-		}
-		if set, err = database.PostgresSet(ctx); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	bin := filepath.Join(b.Cache, "bin", "entrypoint")
 	if err := b.compile(ctx, filepath.Join(b.Root, "hack", "image"), bin, "./cmd/postgres"); err != nil {
@@ -133,7 +140,7 @@ func (b Builder) postgres(ctx context.Context, archive debian.Archive) (v1.Image
 // compile builds static programs into a folder. The same sources give the same
 // bytes on every machine.
 func (b Builder) compile(ctx context.Context, dir, bin string, sources ...string) error {
-	if err := os.MkdirAll(bin, 0o755); err != nil { //nolint:gosec // programs are no secret
+	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return fmt.Errorf("making a folder for programs: %w", err)
 	}
 	args := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", bin + "/"}
@@ -144,7 +151,7 @@ func (b Builder) compile(ctx context.Context, dir, bin string, sources ...string
 }
 
 // cached makes an image unless one was made under the same key.
-func (b Builder) cached(name, key string, make func() (v1.Image, error)) (Image, error) {
+func (b Builder) cached(name, key string, build func() (v1.Image, error)) (Image, error) {
 	mark := filepath.Join(b.Cache, "images", name+"-"+key+".tag")
 	if tag, err := os.ReadFile(mark); err == nil {
 		i := Image{Name: name, Tag: string(tag), Archive: b.archivePath(name, string(tag))}
@@ -152,12 +159,15 @@ func (b Builder) cached(name, key string, make func() (v1.Image, error)) (Image,
 			return i, nil
 		}
 	}
-	img, err := make()
+	img, err := build()
 	if err != nil {
 		return Image{}, err
 	}
 	i, err := b.archive(name, img)
 	if err != nil {
+		return Image{}, err
+	}
+	if err := removeAll(filepath.Join(b.Cache, "images", name+"-*.tag")); err != nil {
 		return Image{}, err
 	}
 	if err := os.WriteFile(mark, []byte(i.Tag), 0o600); err != nil {
@@ -185,9 +195,9 @@ func (b Builder) debianKey() (string, error) {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		data, err := os.ReadFile(path) //nolint:gosec // our own sources
+		data, err := os.ReadFile(path)
 		if err != nil {
-			return err
+			return err //nolint:wrapcheck // wrapped below
 		}
 		fmt.Fprintf(hash, "%s %x\n", path, sha256.Sum256(data))
 		return nil
@@ -213,17 +223,25 @@ func (b Builder) archive(name string, img v1.Image) (Image, error) {
 	if _, err := os.Stat(i.Archive); err == nil {
 		return i, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(i.Archive), 0o755); err != nil { //nolint:gosec // images are no secret
+	if err := os.MkdirAll(filepath.Dir(i.Archive), 0o755); err != nil {
 		return Image{}, fmt.Errorf("making a folder for images: %w", err)
 	}
-	old, err := filepath.Glob(b.archivePath(name, "*"))
-	if err != nil {
-		return Image{}, fmt.Errorf("listing old archives: %w", err)
-	}
-	for _, path := range old {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return Image{}, fmt.Errorf("removing an old archive: %w", err)
-		}
+	if err := removeAll(b.archivePath(name, "*")); err != nil {
+		return Image{}, err
 	}
 	return i, image.WriteArchive(i.Archive, i.Reference(""), img)
+}
+
+// removeAll removes the files that a pattern names.
+func removeAll(pattern string) error {
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		return fmt.Errorf("listing old files: %w", err)
+	}
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing an old file: %w", err)
+		}
+	}
+	return nil
 }

@@ -49,7 +49,7 @@ func Connect(path string) (*Cluster, error) {
 // ApplyAll writes objects by server-side apply, in their order.
 func (c *Cluster) ApplyAll(ctx context.Context, objects []*unstructured.Unstructured) error {
 	for _, o := range objects {
-		err := c.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner(manager), client.ForceOwnership)
+		err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner(manager), client.ForceOwnership)
 		if err != nil {
 			return fmt.Errorf("applying %s %s: %w", o.GetKind(), o.GetName(), err)
 		}

@@ -182,7 +182,7 @@ func (c *Cluster) tail(ctx context.Context, p *corev1.Pod, s corev1.ContainerSta
 	if err != nil {
 		return "" // no log yet: the reason must do
 	}
-	defer stream.Close() //nolint:errcheck // read to its end or given up
+	defer stream.Close()
 	data, err := io.ReadAll(io.LimitReader(stream, maxLog))
 	if err != nil {
 		return fmt.Sprintf("; its log cannot be read: %v", err)
