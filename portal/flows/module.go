@@ -54,6 +54,9 @@ type Deps struct {
 	TestRuntimeURL string
 	// ClusterTimeout bounds each call to the cluster. Default 3 s.
 	ClusterTimeout time.Duration
+	// Patience is how long a program's run waits for the test runtime of a
+	// workspace that is being prepared. Default 15 s.
+	Patience time.Duration
 }
 
 // DefaultTestRuntimeURL is the address within a cluster.
@@ -72,6 +75,9 @@ type Module struct {
 func New(d Deps) *Module {
 	if d.ClusterTimeout == 0 {
 		d.ClusterTimeout = 3 * time.Second
+	}
+	if d.Patience == 0 {
+		d.Patience = 15 * time.Second
 	}
 	if d.TestRuntimeURL == "" {
 		d.TestRuntimeURL = DefaultTestRuntimeURL

@@ -124,7 +124,7 @@ func (m *Module) answerRun(w http.ResponseWriter, r *http.Request, l loaded, bod
 	defer m.runs.leave(l.Who.UserID)
 	run := m.runs.newRun()
 	stream := &eventStream{w: w, control: http.NewResponseController(w)}
-	err := m.runs.execute(r.Context(), run, m.testRun(l, body), patience, func(e engine.Event) {
+	err := m.runs.execute(r.Context(), run, m.testRun(l, body), m.Patience, func(e engine.Event) {
 		m.runs.publish(l.Who, l.Flow.ID, e)
 		if wantsStream(r) {
 			stream.send(e)

@@ -21,9 +21,8 @@ import (
 const (
 	// maxTestRun bounds a test run from the start to the end.
 	maxTestRun = 10 * time.Minute
-	// patience is how long a program, patiencePage how long a page waits for
-	// the test runtime of a workspace that is being prepared.
-	patience     = 15 * time.Second
+	// patiencePage is how long a page waits for the test runtime of a workspace
+	// that is being prepared.
 	patiencePage = 2 * time.Minute
 	// waitBetween is the time between two looks whether it is up.
 	waitBetween = time.Second

@@ -81,7 +81,8 @@ func (w *World) modules(t testing.TB) {
 		t.Fatalf("preparing the signer: %v", err)
 	}
 	w.Flows = flows.New(flows.Deps{
-		Deps: w.Deps, Catalog: w.Catalog, Views: w.Site, Keys: vaultKeys{w.Vault}, Minter: signer, EventLog: w.Events, TestRuntimeURL: w.runtime.URL,
+		Deps: w.Deps, Catalog: w.Catalog, Views: w.Site, Keys: vaultKeys{w.Vault}, Minter: signer, EventLog: w.Events,
+		TestRuntimeURL: w.runtime.URL, Patience: 50 * time.Millisecond,
 	})
 	trust, err := w.Requests.Trust()
 	if err != nil {
