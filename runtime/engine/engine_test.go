@@ -47,6 +47,23 @@ func TestRun(t *testing.T) {
 			want:     `{"n": 42, "t": "n: 21"}`,
 			statuses: map[string]Status{"in": Succeeded, "v": Succeeded, "out": Succeeded},
 		},
+		"Input": {
+			reason:   "input is what leaves the trigger, and reading it is a dependency.",
+			flow:     `{"components": [{"id": "t", "type": "text", "params": {"text": "Hello {{ input.name }}, {{ [input].size() }}"}}, {"id": "in", "type": "form"}, {"id": "out", "type": "output"}]}`,
+			edges:    []string{"t > out"},
+			input:    `"Ann"`,
+			want:     `"Hello Ann, 1"`,
+			statuses: map[string]Status{"in": Succeeded, "t": Succeeded, "out": Succeeded},
+		},
+		"InputOfSeveral": {
+			reason:   "Of several triggers, input is what left the one at which the run started.",
+			flow:     `{"components": [{"id": "other", "type": "input"}, {"id": "in", "type": "form"}, {"id": "t", "type": "text", "params": {"text": "{{ input.name }}"}}, {"id": "out", "type": "output"}]}`,
+			edges:    []string{"t > out"},
+			input:    `"Ann"`,
+			start:    "in",
+			want:     `"Ann"`,
+			statuses: map[string]Status{"other": Skipped, "in": Succeeded, "t": Succeeded, "out": Succeeded},
+		},
 		"Branch": {
 			reason: "The branch that is not taken is skipped, with all that follows from it alone.",
 			flow: `{"components": [{"id": "in", "type": "input"}, {"id": "if", "type": "if", "params": {"condition": "input > 10"}},

@@ -46,6 +46,12 @@ func (k *kit) components() []*catalog.Component {
 			},
 		},
 		{
+			Spec: catalog.Spec{Type: "form", Trigger: true, Outputs: port("values", catalog.Object)},
+			Run: func(_ context.Context, call *catalog.Call) (catalog.Outputs, error) {
+				return catalog.Main(map[string]any{"name": call.Run.Input}), nil
+			},
+		},
+		{
 			Spec: catalog.Spec{Type: "output", Terminal: true, Inputs: port("main", catalog.Any)},
 			Run: func(_ context.Context, call *catalog.Call) (catalog.Outputs, error) {
 				return catalog.Main(call.Inputs["main"]), nil

@@ -245,8 +245,15 @@ func (r *run) endIfSettled() {
 	}
 }
 
-// Input of the run.
-func (r *run) Input() any { return r.input }
+// Input of the run, as it left the trigger. Whoever reads it waits for that one.
+func (r *run) Input() any {
+	if start := r.runner.start; start >= 0 {
+		if value, ok := r.Value(start, r.plan.Steps[start].Main); ok {
+			return value
+		}
+	}
+	return r.input
+}
 
 // Value of an output of a step that has settled, and whether it came.
 func (r *run) Value(step int, port string) (any, bool) {

@@ -10,6 +10,8 @@ import (
 // at once.
 type Expression struct {
 	refs []Ref
+	// input is where the run's input is read, if it is.
+	input *Ref
 	// path is what the expression is, unless it needs CEL: then program is.
 	path    *path
 	program *program
@@ -48,21 +50,22 @@ func (s *Scope) compile(source string, at Position) (*Expression, []*Error) {
 		return nil, []*Error{errorAt(Invalid, at, "the expression is not valid UTF-8")}
 	}
 	at = at.after(source[:strings.Index(source, trimmed)])
-	if p, refs, ok := s.path(trimmed, at); ok {
-		return &Expression{path: p, refs: refs}, nil
+	if e, ok := s.path(trimmed, at); ok {
+		return e, nil
 	}
 	if s.programs.Add(1) > MaxPrograms {
 		return nil, []*Error{errorAt(TooLarge, at, "the flow computes more than %d expressions; split it into several flows", MaxPrograms)}
 	}
-	program, refs, errs := s.program(trimmed, at)
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	return &Expression{program: program, refs: refs}, nil
+	return s.program(trimmed, at)
 }
 
 // Refs returns what the expression reads.
-func (e *Expression) Refs() []Ref { return e.refs }
+func (e *Expression) Refs() []Ref {
+	if e.input != nil {
+		return append(e.refs[:len(e.refs):len(e.refs)], *e.input)
+	}
+	return e.refs
+}
 
 // Value evaluates the expression to a JSON value.
 func (e *Expression) Value(ctx context.Context, vars Vars) (any, *Error) {

@@ -24,20 +24,20 @@ type part struct {
 
 // path reads a simple path. It is not ok where the expression is anything else
 // or has an error: then CEL has to look at it.
-func (s *Scope) path(source string, at Position) (*path, []Ref, bool) {
+func (s *Scope) path(source string, at Position) (*Expression, bool) {
 	root := leadingIdentifier(source)
 	parts, ok := readParts(source[len(root):], Position{at.Line, at.Column + len(root)})
 	if root == "" || !ok {
-		return nil, nil, false
+		return nil, false
 	}
 	if root == "input" {
-		return &path{input: true, parts: parts}, nil, true
+		return &Expression{path: &path{input: true, parts: parts}, input: &Ref{Step: InputStep, At: at}}, true
 	}
 	ref, parts, ok := s.pathRoot(root, parts, at)
 	if !ok {
-		return nil, nil, false
+		return nil, false
 	}
-	return &path{ref: ref, parts: parts}, []Ref{ref}, true
+	return &Expression{path: &path{ref: ref, parts: parts}, refs: []Ref{ref}}, true
 }
 
 // pathRoot finds the step that a path starts at, and what is left of the path.

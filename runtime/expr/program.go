@@ -24,30 +24,30 @@ type program struct {
 
 // program compiles an expression with CEL: parse, give names their meaning,
 // check, plan.
-func (s *Scope) program(source string, at Position) (*program, []Ref, []*Error) {
+func (s *Scope) program(source string, at Position) (*Expression, []*Error) {
 	lang, err := theLanguage()
 	if err != nil {
-		return nil, nil, []*Error{errorAt(Invalid, at, "the expression language could not be started")}
+		return nil, []*Error{errorAt(Invalid, at, "the expression language could not be started")}
 	}
 	parsed, issues := lang.env.Parse(source)
 	if issues.Err() != nil {
-		return nil, nil, syntaxErrors(issues, at)
+		return nil, syntaxErrors(issues, at)
 	}
 	r := newRewriter(s, lang, parsed.NativeRep(), at)
 	r.expr(r.ast.Expr(), nil)
 	if len(r.errs) > 0 {
-		return nil, nil, r.errs
+		return nil, r.errs
 	}
 	checked, issues := lang.env.Check(parsed)
 	if issues.Err() != nil {
-		return nil, nil, checkErrors(issues, at)
+		return nil, checkErrors(issues, at)
 	}
 	p := &program{ast: checked.NativeRep(), at: at, output: checked.OutputType()}
 	guardEquality(p.ast)
 	if p.cel, err = lang.plan(checked, r.called); err != nil {
-		return nil, nil, []*Error{errorAt(Invalid, at, "a part of the expression can never work; is a text used as a number?")}
+		return nil, []*Error{errorAt(Invalid, at, "a part of the expression can never work; is a text used as a number?")}
 	}
-	return p, r.refs, nil
+	return &Expression{program: p, refs: r.refs, input: r.input}, nil
 }
 
 // plan makes a program of a checked expression that calls those functions.

@@ -23,6 +23,7 @@ type rewriter struct {
 	make   ast.ExprFactory
 	nextID int64
 	refs   []Ref
+	input  *Ref
 	called []string
 	errs   []*Error
 }
@@ -126,7 +127,9 @@ func dotted(e ast.Expr) string {
 func (r *rewriter) ident(e ast.Expr, in *locals) {
 	name := e.AsIdent()
 	switch {
-	case in.has(name), name == "input", name == "now", name == "flow", typeName(name):
+	case in.has(name), name == "now", name == "flow", typeName(name):
+	case name == "input":
+		r.input = &Ref{Step: InputStep, At: r.position(e)}
 	case name == "step":
 		r.fail(e, `step needs the id of an earlier step in quotes: step["id"]`)
 	case name == "ports":

@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
+// InputStep stands in references for the input of the run.
+const InputStep = -1
+
 // Vars are the values that the names in expressions have in one run.
 type Vars interface {
-	// Input of the run.
+	// Input of the run, as it left the component at which the run started.
 	Input() any
 	// Value of an output of a step, and whether it came.
 	Value(step int, port string) (any, bool)
@@ -18,7 +21,7 @@ type Vars interface {
 	Flow() map[string]any
 }
 
-// Ref is an output of a step that an expression reads.
+// Ref is an output of a step that an expression reads, or the run's input.
 type Ref struct {
 	Step int
 	Port string
@@ -157,7 +160,7 @@ func (t *Template) Refs() []Ref {
 	var refs []Ref
 	for i := range t.segments {
 		if e := t.segments[i].expr; e != nil {
-			refs = append(refs, e.refs...)
+			refs = append(refs, e.Refs()...)
 		}
 	}
 	return refs

@@ -227,7 +227,7 @@ func (v *validator) reach() {
 			starts = append(starts, i)
 		}
 	}
-	if !v.hasTrigger() {
+	if len(v.triggers) == 0 {
 		return
 	}
 	seen := reachable(v.successors(true, nil), starts)
@@ -237,8 +237,4 @@ func (v *validator) reach() {
 				"nothing leads to %s, so it would never run; connect it to a step before it, or delete it", expr.Quote(displayName(s.spec)))
 		}
 	}
-}
-
-func (v *validator) hasTrigger() bool {
-	return slices.ContainsFunc(v.steps, func(s step) bool { return s.kind != nil && s.kind.Trigger })
 }

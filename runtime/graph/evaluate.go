@@ -73,6 +73,21 @@ func (p *Params) unevaluated() catalog.Params {
 	return out
 }
 
+// templated are the names of the params that hold {{ … }}, nil for none.
+func (p *Params) templated() map[string]bool {
+	var names map[string]bool
+	for i := range p.dynamic {
+		if _, ok := p.dynamic[i].param.(*conditionParam); ok {
+			continue
+		}
+		if names == nil {
+			names = map[string]bool{}
+		}
+		names[p.dynamic[i].name] = true
+	}
+	return names
+}
+
 // param is a compiled value.
 type param interface {
 	evaluate(ctx context.Context, vars expr.Vars, most int64) (any, *ParamError)

@@ -37,6 +37,7 @@ type executedFlow struct {
 	RunTimeout        time.Duration       `json:"runTimeout"`
 	MaxConcurrentRuns int32               `json:"maxConcurrentRuns"`
 	MaxBodyBytes      int64               `json:"maxBodyBytes"`
+	Page              v1alpha1.Page       `json:"page,omitempty"`
 }
 
 type executedComponent struct {
@@ -76,6 +77,9 @@ func executed(spec *v1alpha1.FlowSpec) executedFlow {
 	}
 	if n := spec.Exposure.MaxBodyBytes; n != 0 {
 		out.MaxBodyBytes = n
+	}
+	if p := spec.Exposure.Page; p != v1alpha1.PageNone {
+		out.Page = p
 	}
 	for i := range spec.Components {
 		c := &spec.Components[i]

@@ -285,10 +285,20 @@ func (p *paramCompiler) failed(name string, errs []*expr.Error) {
 	}
 }
 
-// read notes what an expression refers to.
+// read notes what an expression refers to. The run's input is what leaves the
+// trigger at which the run starts, whichever that will be.
 func (p *paramCompiler) read(name string, refs []expr.Ref) {
 	for _, ref := range refs {
-		p.step.reads = append(p.step.reads, reading{field: p.path(name), ref: ref})
+		if ref.Step != expr.InputStep {
+			p.step.reads = append(p.step.reads, reading{field: p.path(name), ref: ref})
+			continue
+		}
+		if p.step.kind.Trigger {
+			continue
+		}
+		for _, trigger := range p.triggers {
+			p.step.reads = append(p.step.reads, reading{field: p.path(name), ref: expr.Ref{Step: trigger, Port: p.steps[trigger].main(), At: ref.At}})
+		}
 	}
 }
 

@@ -39,6 +39,8 @@ type Step struct {
 	Timeout time.Duration
 	OnError OnError
 	Params  *Params
+	// Templated are the names of the params that hold {{ … }}, nil for none.
+	Templated map[string]bool
 	// Main is the name of its main output, In are the edges that enter it in
 	// the order of the flow, Reads what its expressions read.
 	Main  string
@@ -104,10 +106,7 @@ func (v *validator) plan() *Plan {
 func planStep(s *step) Step {
 	out := Step{
 		ID: s.spec.ID, Name: displayName(s.spec), Type: s.kind, Credential: s.spec.Credential,
-		Timeout: s.kind.Timeout, OnError: planOnError(s.spec.OnError), Params: s.params, Main: catalog.MainPort,
-	}
-	if len(s.kind.Outputs) > 0 {
-		out.Main = s.kind.Outputs[0].Name
+		Templated: s.params.templated(), Timeout: s.kind.Timeout, OnError: planOnError(s.spec.OnError), Params: s.params, Main: s.main(),
 	}
 	if s.spec.Timeout != nil {
 		out.Timeout = s.spec.Timeout.Duration

@@ -45,6 +45,8 @@ type validator struct {
 	// byID is the first component with an id.
 	byID  map[string]int
 	scope *expr.Scope
+	// triggers are the components at which a run may start.
+	triggers []int
 	// steps has an entry for each component, links one for each valid edge.
 	steps []step
 	links []link
@@ -60,6 +62,14 @@ type step struct {
 	where  place
 	params *Params
 	reads  []reading
+}
+
+// main is the name of its main output.
+func (s *step) main() string {
+	if len(s.kind.Outputs) > 0 {
+		return s.kind.Outputs[0].Name
+	}
+	return catalog.MainPort
 }
 
 // reading is a reference from a param to another component.
@@ -122,6 +132,9 @@ func (v *validator) identify() {
 		names[i] = expr.Step{ID: c.ID, Name: displayName(c)}
 		if s.kind != nil {
 			names[i].Ports = outputNames(s.kind)
+			if s.kind.Trigger {
+				v.triggers = append(v.triggers, i)
+			}
 		}
 	}
 	v.scope = expr.NewScope(names)
