@@ -26,6 +26,10 @@ type Files struct {
 // Read returns the value of a key.
 func (f Files) Read(ref *v1alpha1.SecretKeyRef) (catalog.Secret, error) {
 	value, err := f.read(ref.Name, ref.Key)
+	if errors.Is(err, errNoSecrets) {
+		return catalog.Secret{}, unauthorized(
+			"Kubernetes Secrets are not read here: test runs use keys of the vault only. Choose a key of the vault, or save the flow and call its address.", err)
+	}
 	if err != nil {
 		return catalog.Secret{}, unauthorized(
 			fmt.Sprintf("The Secret %q with the key %q could not be read. Check that both exist in the namespace of the flow.", ref.Name, ref.Key), err)

@@ -11,8 +11,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the image holds no time zones
 
-	_ "golang.org/x/crypto/x509roots/fallback" // the image holds no certificates
+	_ "golang.org/x/crypto/x509roots/fallback" // nor certificates
 
 	"github.com/weft-run/weft/runtime/server"
 )
@@ -22,6 +23,7 @@ const terminationLog = "/dev/termination-log"
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	slog.SetDefault(log)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	if err := run(ctx, log); err != nil {
