@@ -158,6 +158,11 @@
     return end + 2;
   }
 
+  /* Some old browsers show nothing of an answer before its end. */
+  function sofar(request) {
+    try { return request.responseText; } catch (ignored) { return ''; }
+  }
+
   function showLive(live, run, event) {
     if (event.type === 'component.started') {
       run.step = document.createElement('div');
@@ -205,7 +210,7 @@
         return;
       }
       if (!seen) { setText(live, ''); }
-      seen = events(request.responseText, seen, function (event) { showLive(live, run, event); });
+      seen = events(sofar(request), seen, function (event) { showLive(live, run, event); });
       if (request.readyState === 4) {
         window.location.href = path + (run.over ? '?run=' + run.over : '') + '#test';
       }
