@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"github.com/weft-run/weft/api/v1alpha1"
@@ -460,7 +463,7 @@ func TestTrouble(t *testing.T) {
 			k := &kit{call: map[string]func(context.Context, *catalog.Call) (catalog.Outputs, error){"it": tc.it}}
 			spec := flow(t, fmt.Sprintf(aroundHook, tc.settings), "in > h", "h > after", "h > if", "if.false > handler")
 			leaks := new(Leaks)
-			r := New(compile(t, k, spec), Options{Limits: tc.limits, Leaks: leaks})
+			r := New(compile(t, k, spec), Options{Limits: tc.limits, Leaks: leaks, Log: slog.New(slog.DiscardHandler)})
 			r.grace = 10 * time.Millisecond
 			var got record
 			result := r.Run(soon(t), nil, got.sink)
@@ -518,6 +521,244 @@ func checkEvents(t testing.TB, events []Event) {
 	for c := range started {
 		if !finished[c] {
 			t.Errorf("%s has started and never finished", c)
+		}
+	}
+}
+
+func TestCall(t *testing.T) {
+	t.Parallel()
+	var got catalog.Call
+	k := &kit{call: map[string]func(context.Context, *catalog.Call) (catalog.Outputs, error){
+		"it": func(ctx context.Context, call *catalog.Call) (catalog.Outputs, error) {
+			got = *call
+			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > time.Minute {
+				t.Errorf("The context has the deadline of the step: got %v, %v", deadline, ok)
+			}
+			call.AddTokens(5)
+			call.AddTokens(2)
+			call.Emit("a")
+			call.Emit("")
+			call.Emit("b")
+			return catalog.Main("ab"), nil
+		},
+	}}
+	spec := flow(t, `{"title": "T", "components": [{"id": "in", "type": "form"},
+		{"id": "h", "type": "hook", "name": "Hook", "params": {"name": "{{ 'i' }}t"}, "credential": {"vaultKeyRef": {"name": "k"}}}, {"id": "out", "type": "output"}]}`,
+		"in > h", "h > out")
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	client := &http.Client{}
+	r := New(compile(t, k, spec), Options{
+		Test: true, HTTP: client, Credentials: keys{"k": catalog.NewSecret("sk-1")}, Now: func() time.Time { return now },
+	})
+	var rec record
+	result := r.Run(soon(t), "Ann", rec.sink)
+	if result.Status != Succeeded || result.Tokens != 7 {
+		t.Fatalf("got %+v", result)
+	}
+	if got.Params["name"] != "it" || !got.Templated["name"] || got.Credential.Reveal() != "sk-1" || got.HTTP != client {
+		t.Errorf("The call has params, credential and client: got %+v", got)
+	}
+	if diff := cmp.Diff(catalog.RunInfo{Input: "Ann", Flow: "T", Now: now}, got.Run); diff != "" {
+		t.Errorf("run: -want, +got:\n%s", diff)
+	}
+	object := map[string]any{"name": "Ann"}
+	if diff := cmp.Diff(map[string]any{"main": object}, got.Inputs); diff != "" {
+		t.Errorf("inputs: -want, +got:\n%s", diff)
+	}
+	checkEvents(t, rec.events)
+	want := []Event{
+		{Type: RunStarted},
+		{Type: ComponentStarted, Component: "in", Name: "form"},
+		{Type: ComponentFinished, Component: "in", Name: "form", Status: Succeeded, Output: map[string]any{"values": object}},
+		{Type: ComponentStarted, Component: "h", Name: "Hook"},
+		{Type: ComponentDelta, Component: "h", Name: "Hook", Text: "a"},
+		{Type: ComponentDelta, Component: "h", Name: "Hook", Text: "b"},
+		{Type: ComponentFinished, Component: "h", Name: "Hook", Status: Succeeded, Tokens: 7, Input: map[string]any{"main": object}, Output: map[string]any{"main": "ab"}},
+		{Type: ComponentStarted, Component: "out", Name: "output"},
+		{Type: ComponentFinished, Component: "out", Name: "output", Status: Succeeded, Input: map[string]any{"main": "ab"}, Output: map[string]any{"main": "ab"}},
+		{Type: RunFinished, Status: Succeeded, Tokens: 7, Result: "ab"},
+	}
+	ignore := cmpopts.IgnoreFields(Event{}, "Seq", "Run", "Time", "DurationMs")
+	if diff := cmp.Diff(want, rec.events, ignore); diff != "" {
+		t.Errorf("events: -want, +got:\n%s", diff)
+	}
+	for _, e := range rec.events {
+		if e.Time != now || e.Run != result.Run {
+			t.Errorf("event %d has time %v and run %s", e.Seq, e.Time, e.Run)
+		}
+	}
+}
+
+// keys is a source of credentials.
+type keys map[string]catalog.Secret
+
+func (k keys) Resolve(_ context.Context, c *v1alpha1.Credential) (catalog.Secret, error) {
+	secret, ok := k[c.VaultKeyRef.Name]
+	if !ok {
+		return catalog.Secret{}, errors.New("no such key: detail")
+	}
+	return secret, nil
+}
+
+func TestCredentialMissing(t *testing.T) {
+	t.Parallel()
+	k := &kit{call: map[string]func(context.Context, *catalog.Call) (catalog.Outputs, error){
+		"it": func(context.Context, *catalog.Call) (catalog.Outputs, error) { return catalog.Main(1.0), nil },
+	}}
+	spec := flow(t, `{"components": [{"id": "h", "type": "hook", "params": {"name": "it"}, "credential": {"vaultKeyRef": {"name": "k"}}}]}`)
+	for reason, source := range map[string]CredentialSource{"without keys": nil, "without that key": keys{}} {
+		result := New(compile(t, k, spec), Options{Credentials: source}).Run(soon(t), nil, nil)
+		if len(result.Errors) != 1 || result.Errors[0].Code != v1alpha1.ErrorUnauthorized || strings.Contains(result.Errors[0].Message, "detail") {
+			t.Errorf("%s: got %+v", reason, result)
+		}
+	}
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	started := make(chan struct{})
+	k := &kit{call: map[string]func(context.Context, *catalog.Call) (catalog.Outputs, error){
+		"it": func(ctx context.Context, _ *catalog.Call) (catalog.Outputs, error) {
+			close(started)
+			<-ctx.Done()
+			return nil, fmt.Errorf("calling: %w", ctx.Err())
+		},
+	}}
+	spec := flow(t, fmt.Sprintf(aroundHook, `, "onError": {"action": "Default", "retry": {"times": 3}}`), "in > h", "h > after", "h > if", "if.false > handler")
+	ctx, cancel := context.WithCancel(soon(t))
+	go func() {
+		<-started
+		cancel()
+	}()
+	var rec record
+	result := New(compile(t, k, spec), Options{}).Run(ctx, nil, rec.sink)
+	want := []RunError{{Code: v1alpha1.ErrorCanceled, Message: "the run was canceled"}}
+	if diff := cmp.Diff(want, result.Errors); diff != "" || result.Status != Canceled {
+		t.Errorf("got %s: -want, +got:\n%s", result.Status, diff)
+	}
+	checkEvents(t, rec.events)
+	if diff := cmp.Diff(map[string]Status{"in": Succeeded, "h": Canceled}, rec.statuses()); diff != "" {
+		t.Errorf("What is canceled is neither tried again nor replaced: -want, +got:\n%s", diff)
+	}
+}
+
+func TestCanceledBefore(t *testing.T) {
+	t.Parallel()
+	k := &kit{}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var rec record
+	plan := compile(t, k, flow(t, `{"components": [{"id": "in", "type": "input"}]}`))
+	result := New(plan, Options{}).Run(ctx, nil, rec.sink)
+	// The step may have been done before anybody looked.
+	if result.Status == Failed {
+		t.Errorf("got %+v", result)
+	}
+	checkEvents(t, rec.events)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	k := &kit{}
+	plan := compile(t, k, flow(t, `{"components": [{"id": "in", "type": "input"}, {"id": "out", "type": "output"}]}`, "in > out"))
+	full := new(Leaks)
+	full.count.Store(64)
+	cases := map[string]struct {
+		reason string
+		opts   Options
+		input  any
+		want   v1alpha1.ErrorCode
+	}{
+		"Large":   {"An input must not be too large.", Options{Limits: Limits{ValueBytes: 100}}, strings.Repeat("x", 101), v1alpha1.ErrorTooLarge},
+		"NotJSON": {"An input is a JSON value.", Options{}, 5, v1alpha1.ErrorInvalidInput},
+		"Leaks":   {"Where too much hangs, no run is started.", Options{Leaks: full}, nil, v1alpha1.ErrorRateLimited},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var rec record
+			result := New(plan, tc.opts).Run(soon(t), tc.input, rec.sink)
+			if result.Status != Failed || result.Errors[0].Code != tc.want || len(rec.events) != 2 {
+				t.Errorf("%s: got %+v and %d events", tc.reason, result, len(rec.events))
+			}
+		})
+	}
+}
+
+// TestParallel says that independent steps run at the same time, up to the
+// bound.
+func TestParallel(t *testing.T) {
+	t.Parallel()
+	const steps, bound = 12, 4
+	var now, most atomic.Int32
+	together := make(chan struct{})
+	k := &kit{call: map[string]func(context.Context, *catalog.Call) (catalog.Outputs, error){
+		"it": func(ctx context.Context, _ *catalog.Call) (catalog.Outputs, error) {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			if n == bound {
+				select {
+				case <-together:
+				default:
+					close(together)
+				}
+			}
+			select {
+			case <-together:
+				return catalog.Main(1.0), nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		},
+	}}
+	var components, edges []string
+	components = append(components, `{"id": "in", "type": "input"}`)
+	for i := range steps {
+		components = append(components, fmt.Sprintf(`{"id": "h%d", "type": "hook", "params": {"name": "it"}}`, i))
+		edges = append(edges, fmt.Sprintf("in > h%d", i))
+	}
+	spec := flow(t, `{"components": [`+strings.Join(components, ",")+`]}`, edges...)
+	result := New(compile(t, k, spec), Options{Limits: Limits{Parallel: bound}}).Run(soon(t), nil, nil)
+	if result.Status != Succeeded || most.Load() != bound {
+		t.Errorf("got %+v, at most %d at the same time; want %d", result, most.Load(), bound)
+	}
+}
+
+// TestSinkEnds says that the sink is not called once Run has returned, even by
+// a step that goes on.
+func TestSinkEnds(t *testing.T) {
+	t.Parallel()
+	release, gone := make(chan struct{}), make(chan struct{})
+	k := &kit{call: map[string]func(context.Context, *catalog.Call) (catalog.Outputs, error){
+		"it": func(_ context.Context, call *catalog.Call) (catalog.Outputs, error) {
+			defer close(gone)
+			<-release
+			call.Emit("late")
+			call.AddTokens(1)
+			return catalog.Main("late"), nil
+		},
+	}}
+	spec := flow(t, fmt.Sprintf(aroundHook, `, "timeout": "5ms", "onError": {"action": "Default", "value": "instead"}`), "in > h", "h > after", "h > if", "if.false > handler")
+	leaks := new(Leaks)
+	r := New(compile(t, k, spec), Options{Leaks: leaks})
+	r.grace = time.Millisecond
+	var over atomic.Bool
+	result := r.Run(soon(t), nil, func(e Event) {
+		if over.Load() {
+			t.Errorf("an event after the end: %+v", e)
+		}
+	})
+	over.Store(true)
+	if diff := cmp.Diff(any(map[string]any{"After": "instead"}), result.Value); diff != "" {
+		t.Errorf("The run goes on without the step: -want, +got:\n%s", diff)
+	}
+	close(release)
+	<-gone
+	for deadline := time.Now().Add(10 * time.Second); leaks.Count() > 0; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("a step that has returned still counts as leaked")
 		}
 	}
 }

@@ -106,14 +106,16 @@ func (r *run) prepare(e *execution) (*catalog.Call, *failure) {
 		return nil, paramFailure(paramErr)
 	}
 	e.inputs = r.inputs(e.step)
-	call := &catalog.Call{
+	e.call = catalog.Call{
 		Params:    params,
+		Templated: s.Templated,
 		Inputs:    e.inputs,
 		Run:       catalog.RunInfo{Input: r.input, Flow: r.plan.Title, Now: r.now},
 		HTTP:      r.runner.opts.HTTP,
 		Emit:      func(text string) { r.delta(e, text) },
 		AddTokens: func(tokens int64) { r.addTokens(e, tokens) },
 	}
+	call := &e.call
 	if s.Credential == nil {
 		return call, nil
 	}

@@ -91,7 +91,7 @@ func (k *kit) components() []*catalog.Component {
 		{
 			Spec: catalog.Spec{
 				Type: "hook", Inputs: port("main", catalog.Any), Outputs: port("main", catalog.Any),
-				Fields:     []catalog.Field{{Name: "name", Type: catalog.FieldString, Required: true}},
+				Fields:     []catalog.Field{{Name: "name", Type: catalog.FieldString, Required: true, Template: true}},
 				Credential: &catalog.CredentialSpec{Provider: "test", Title: "test key"},
 			},
 			Run: func(ctx context.Context, call *catalog.Call) (catalog.Outputs, error) {

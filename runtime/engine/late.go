@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -70,6 +69,6 @@ func (r *run) lost(e *execution) {
 
 // panicked logs where a component broke, without the values of the run.
 func (r *run) panicked(step int, value any, stack []byte) {
-	slog.Error("component panicked", "run", r.id, "component", r.plan.Steps[step].ID,
+	r.runner.opts.Log.Error("component panicked", "run", r.id, "component", r.plan.Steps[step].ID,
 		"type", r.plan.Steps[step].Type.Type, "panic", fmt.Sprintf("%T", value), "stack", string(stack))
 }

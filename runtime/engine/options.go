@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,9 @@ type Options struct {
 	Test bool
 	// Now is the clock of events and expressions. Default time.Now.
 	Now func() time.Time
+	// Log gets what a person who runs Weft should know: a component that
+	// panicked. Default slog.Default().
+	Log *slog.Logger
 	// Leaks counts components that ignore that their time is over. Runners of
 	// one process share it; default one of its own.
 	Leaks *Leaks

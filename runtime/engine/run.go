@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weft-run/weft/api/v1alpha1"
 	"github.com/weft-run/weft/runtime/catalog"
 	"github.com/weft-run/weft/runtime/graph"
 )
@@ -62,6 +63,7 @@ type execution struct {
 	tokens    int64
 	emitted   int64
 	inputs    map[string]any
+	call      catalog.Call
 }
 
 // progress is what follows from a step that has settled: steps that may run
@@ -197,7 +199,11 @@ func (r *run) perform(step int) int {
 func (r *run) settle(step int, o outcome, worker bool) int {
 	var next progress
 	r.mu.Lock()
-	if o.failure != nil && o.outputs == nil {
+	switch {
+	case o.failure == nil || o.outputs != nil:
+	case o.failure.code == v1alpha1.ErrorCanceled:
+		r.stopLocked(errCanceled, "") // it is the run that was canceled
+	default:
 		r.stopLocked(o.failure, r.plan.Steps[step].ID)
 	}
 	if !r.steps[step].settled {

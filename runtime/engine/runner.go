@@ -11,6 +11,7 @@ package engine
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"time"
 
 	"github.com/weft-run/weft/api/v1alpha1"
@@ -35,6 +36,9 @@ func New(plan *graph.Plan, opts Options) *Runner {
 	opts.Limits = opts.Limits.withDefaults(plan.RunTimeout)
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.Default()
 	}
 	if opts.Leaks == nil {
 		opts.Leaks = new(Leaks)
