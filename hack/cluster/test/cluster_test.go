@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -49,6 +50,7 @@ func TestCluster(t *testing.T) {
 
 	t.Run("services answer the machine", c.servicesAnswerTheMachine)
 	t.Run("pods find services", c.podsFindServices)
+	t.Run("names follow services at once", c.namesFollowServices)
 	t.Run("logs, exec and port-forward", c.streams)
 	t.Run("memory limits are enforced", c.memoryIsLimited)
 	t.Run("volumes are written and recycled", c.volumesAreRecycled)
@@ -182,6 +184,23 @@ func (c cluster) podsFindServices(t *testing.T) {
 		seen[exec("get", "http://probe.cluster-test.svc.cluster.local")] = true
 		return fmt.Sprint(seen), len(seen) == 3
 	})
+}
+
+// namesFollowServices: a name that was asked for must lead to a Service made
+// anew, and not to the address of the one that was deleted.
+func (c cluster) namesFollowServices(t *testing.T) {
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, layout.DNSAddress+":53")
+	}}
+	for range 3 {
+		c.run(t, "-n", namespace, "create", "service", "clusterip", "renewed", "--tcp=80")
+		want := c.field(t, "service/renewed", ".spec.clusterIP")
+		got, err := resolver.LookupHost(t.Context(), "renewed."+namespace+".svc.cluster.local.")
+		if err != nil || got[0] != want {
+			t.Errorf("the name leads to %v, %v, want %s", got, err, want)
+		}
+		c.run(t, "-n", namespace, "delete", "service/renewed", "--wait")
+	}
 }
 
 func (c cluster) streams(t *testing.T) {

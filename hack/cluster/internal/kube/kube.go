@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,6 +71,9 @@ func (c *Client) Merge(ctx context.Context, path string, patch any) error {
 	return err
 }
 
+// errNotFound is the API server's answer for what does not exist.
+var errNotFound = errors.New("not found")
+
 func (c *Client) do(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -87,6 +91,9 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	data, err := io.ReadAll(io.LimitReader(response.Body, bodyLimit))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if response.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%s %s: %w (%s)", method, path, errNotFound, response.Status)
 	}
 	if response.StatusCode/100 != 2 {
 		return nil, fmt.Errorf("%s %s: %s: %.200s", method, path, response.Status, data)

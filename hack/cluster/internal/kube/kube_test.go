@@ -126,3 +126,30 @@ func TestCanceled(t *testing.T) {
 		t.Error("a canceled question was answered")
 	}
 }
+
+func TestReplaceService(t *testing.T) {
+	t.Parallel()
+	for reason, deleted := range map[string]int{"there was one": http.StatusOK, "there was none": http.StatusNotFound} {
+		var calls []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls = append(calls, r.Method+" "+r.URL.Path)
+			if r.Method == http.MethodDelete {
+				w.WriteHeader(deleted)
+				return
+			}
+			_, _ = io.WriteString(w, `{"spec":{"clusterIP":"10.96.3.4"}}`)
+		}))
+		got, err := kube.New(server.URL, nil).ReplaceService(t.Context(), "kube-system", "canary")
+		server.Close()
+		if err != nil || got != "10.96.3.4" {
+			t.Errorf("%s: %q, %v", reason, got, err)
+		}
+		want := []string{"DELETE /api/v1/namespaces/kube-system/services/canary", "POST /api/v1/namespaces/kube-system/services"}
+		if diff := cmp.Diff(want, calls); diff != "" {
+			t.Errorf("%s: -want +got\n%s", reason, diff)
+		}
+	}
+	if _, err := answering(t, http.StatusForbidden, "no").ReplaceService(t.Context(), "a", "b"); err == nil {
+		t.Error("a refused deletion is ignored")
+	}
+}

@@ -2,7 +2,10 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 
 	"github.com/weft-run/weft/hack/cluster/internal/layout"
@@ -77,6 +80,44 @@ func (c *Client) DeploymentReady(ctx context.Context, namespace, name string) er
 // ServiceAccountExists succeeds when pods can be created in the namespace.
 func (c *Client) ServiceAccountExists(ctx context.Context, namespace string) error {
 	return c.Get(ctx, fmt.Sprintf("/api/v1/namespaces/%s/serviceaccounts/default", namespace), &struct{}{})
+}
+
+// ReplaceService makes a Service of this name anew and returns its address,
+// which differs from the one it had.
+func (c *Client) ReplaceService(ctx context.Context, namespace, name string) (address string, err error) {
+	path := fmt.Sprintf("/api/v1/namespaces/%s/services", url.PathEscape(namespace))
+	_, err = c.do(ctx, http.MethodDelete, path+"/"+url.PathEscape(name), "", nil)
+	if err != nil && !errors.Is(err, errNotFound) {
+		return "", err
+	}
+	body, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Service",
+		"metadata": map[string]any{"name": name},
+		"spec":     map[string]any{"ports": []any{map[string]any{"port": 80}}},
+	})
+	if err != nil {
+		return "", fmt.Errorf("encode a service: %w", err)
+	}
+	data, err := c.do(ctx, http.MethodPost, path, "application/json", body)
+	if err != nil {
+		return "", err
+	}
+	var made struct {
+		Spec struct {
+			ClusterIP string `json:"clusterIP"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(data, &made); err != nil {
+		return "", fmt.Errorf("decode a service: %w", err)
+	}
+	return made.Spec.ClusterIP, nil
+}
+
+// DeletePods deletes the pods with these labels.
+func (c *Client) DeletePods(ctx context.Context, namespace, selector string) error {
+	path := fmt.Sprintf("/api/v1/namespaces/%s/pods?labelSelector=%s", url.PathEscape(namespace), url.QueryEscape(selector))
+	_, err := c.do(ctx, http.MethodDelete, path, "", nil)
+	return err
 }
 
 // Volume is a persistent volume of the local cluster.

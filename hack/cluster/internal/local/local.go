@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -58,17 +57,27 @@ func (c Cluster) Up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = c.run(ctx, spec, objects)
+	if errors.Is(err, errSupervisorGone) {
+		// It was being stopped when we looked; once is bad luck, twice is not.
+		err = c.run(ctx, spec, objects)
+	}
+	if err != nil {
+		return err
+	}
+	c.Progress.Say("the local cluster is ready (%s); KUBECONFIG=%s", time.Since(begin).Round(100*time.Millisecond), c.State.Kubeconfig())
+	return nil
+}
+
+// run starts what does not run and returns when the cluster can be used.
+func (c Cluster) run(ctx context.Context, spec node.Spec, objects []byte) error {
 	if err := c.ensureSupervisor(ctx, spec); err != nil {
 		return err
 	}
 	if err := c.awaitComponents(ctx); err != nil {
 		return err
 	}
-	if err := c.ensureObjects(ctx, spec, objects); err != nil {
-		return err
-	}
-	c.Progress.Say("the local cluster is ready (%s); KUBECONFIG=%s", time.Since(begin).Round(100*time.Millisecond), c.State.Kubeconfig())
-	return nil
+	return c.ensureObjects(ctx, spec, objects)
 }
 
 func (c Cluster) lock(ctx context.Context) (*lock.Lock, error) {
@@ -193,20 +202,10 @@ func usable(ctx context.Context, api *kube.Client) error {
 	if err := api.DeploymentReady(ctx, "kube-system", "coredns"); err != nil {
 		return err
 	}
-	return namesResolve(ctx)
-}
-
-// namesResolve asks the cluster's DNS from here. After a restart the objects
-// still tell how things were before.
-func namesResolve(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(layout.DNSAddress, "53"))
-	}}
-	name := "kubernetes.default.svc." + layout.ClusterDomain + "."
-	if _, err := resolver.LookupHost(ctx, name); err != nil {
-		return fmt.Errorf("the cluster's DNS does not answer: %w", err)
+	// After a restart the objects still tell how things were before.
+	address, err := resolve(ctx, "kubernetes.default")
+	if err == nil && address != layout.ServiceAddress {
+		err = fmt.Errorf("the cluster's DNS says that the API server is at %s", address)
 	}
-	return nil
+	return err
 }

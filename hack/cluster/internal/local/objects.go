@@ -37,19 +37,32 @@ func (c Cluster) ensureObjects(ctx context.Context, spec node.Spec, objects []by
 	}
 	mark := fmt.Appendf(nil, "%x", sha256.Sum256(objects))
 	if bytes.Equal(applied, mark) && usable(ctx, api) == nil {
-		return nil
+		return c.ensureDNS(ctx, api)
 	}
 	what := "applying DNS and storage, waiting for the node"
 	err = c.Progress.Step(ctx, what, func(ctx context.Context, detail *progress.Detail) error {
 		// A new API server refuses some objects until its controllers and
 		// roles are there.
-		apply := func(ctx context.Context) error { return c.apply(ctx, spec, objects) }
+		apply := func(ctx context.Context) error {
+			if _, err := c.componentsReady(); err != nil {
+				return err
+			}
+			return c.apply(ctx, spec, objects)
+		}
 		if err := poll(ctx, applyWithin, detail, apply); err != nil {
 			return err
 		}
-		return poll(ctx, usableWithin, detail, func(ctx context.Context) error { return usable(ctx, api) })
+		return poll(ctx, usableWithin, detail, func(ctx context.Context) error {
+			if _, err := c.componentsReady(); err != nil {
+				return err
+			}
+			return usable(ctx, api)
+		})
 	})
 	if err != nil {
+		return err
+	}
+	if err := c.ensureDNS(ctx, api); err != nil {
 		return err
 	}
 	return proc.WriteFile(c.State.Run("applied"), mark, 0o600)

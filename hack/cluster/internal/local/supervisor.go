@@ -45,6 +45,9 @@ const (
 	readyWithin     = 5 * time.Minute
 )
 
+// errSupervisorGone means that the supervisor ended while we relied on it.
+var errSupervisorGone = errors.New("the supervisor has ended")
+
 // running says whether the supervisor runs.
 func (c Cluster) running() bool {
 	id, err := proc.Read(c.State.Run(pidFile))
@@ -57,7 +60,11 @@ func (c Cluster) ensureSupervisor(ctx context.Context, spec node.Spec) error {
 	if err != nil {
 		return err
 	}
-	if c.running() && reflect.DeepEqual(have, spec) {
+	status, err := supervise.ReadStatus(c.State.Run(statusFile))
+	if err != nil {
+		return err
+	}
+	if c.running() && !status.Stopping && reflect.DeepEqual(have, spec) {
 		return nil
 	}
 	if err := c.stopSupervisor(ctx); err != nil {
@@ -263,12 +270,18 @@ func (c Cluster) awaitComponents(ctx context.Context) error {
 // componentsReady fails with the first component that is not ready, if one is
 // known.
 func (c Cluster) componentsReady() (supervise.Entry, error) {
+	if !c.running() {
+		return supervise.Entry{}, permanent{errSupervisorGone}
+	}
 	status, err := supervise.ReadStatus(c.State.Run(statusFile))
 	if err != nil {
 		return supervise.Entry{}, err
 	}
 	if entry, found := status.Unready(); found {
 		return entry, fmt.Errorf("%s is %s: %s; its log is %s", entry.Name, entry.State, entry.Message, c.State.Log(entry.Name))
+	}
+	if status.Stopping {
+		return supervise.Entry{}, permanent{errSupervisorGone}
 	}
 	if !status.Ready() {
 		return supervise.Entry{}, errors.New("the supervisor has not begun")

@@ -4,6 +4,7 @@ package manifests
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"text/template"
@@ -12,18 +13,18 @@ import (
 	"github.com/weft-run/weft/hack/cluster/internal/layout"
 )
 
-//go:embed cluster.yaml.tmpl
-var source string
+// The Corefile is indented for its place in the ConfigMap.
+var (
+	//go:embed cluster.yaml.tmpl
+	source string
+	//go:embed corefile.tmpl
+	corefile string
+)
 
 // Render returns the objects as YAML documents. Nameservers are where CoreDNS
 // asks for names that are not the cluster's; without any it refuses them.
 func Render(state layout.State, nameservers []string) ([]byte, error) {
-	parsed, err := template.New("cluster").Parse(source)
-	if err != nil {
-		return nil, fmt.Errorf("parse the manifests: %w", err)
-	}
-	var out bytes.Buffer
-	err = parsed.Execute(&out, map[string]any{
+	values := map[string]any{
 		"ClusterDomain": layout.ClusterDomain,
 		"CoreDNSImage":  layout.CoreDNSImage,
 		"DNSAddress":    layout.DNSAddress,
@@ -31,8 +32,24 @@ func Render(state layout.State, nameservers []string) ([]byte, error) {
 		"Nameservers":   nameservers,
 		"VolumeLabel":   layout.VolumeLabel,
 		"Volumes":       Volumes(state),
-	})
+	}
+	dns, err := execute(corefile, values)
 	if err != nil {
+		return nil, err
+	}
+	values["Corefile"] = string(dns)
+	// CoreDNS reads its file once, so another file needs another pod.
+	values["CorefileHash"] = fmt.Sprintf("%.8x", sha256.Sum256(dns))
+	return execute(source, values)
+}
+
+func execute(text string, values map[string]any) ([]byte, error) {
+	parsed, err := template.New("manifests").Option("missingkey=error").Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("parse the manifests: %w", err)
+	}
+	var out bytes.Buffer
+	if err := parsed.Execute(&out, values); err != nil {
 		return nil, fmt.Errorf("render the manifests: %w", err)
 	}
 	return out.Bytes(), nil

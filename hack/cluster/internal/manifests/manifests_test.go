@@ -59,6 +59,9 @@ func TestCorefile(t *testing.T) {
 	if !strings.Contains(with, "    forward . 192.0.2.53 192.0.2.54\n") {
 		t.Errorf("other names are not forwarded:\n%s", with)
 	}
+	if !strings.Contains(with, "disable success cluster.local") || !strings.Contains(with, "disable denial cluster.local") {
+		t.Errorf("names of the cluster are cached:\n%s", with)
+	}
 	without := objects(t)["ConfigMap/coredns"].Data["Corefile"]
 	if strings.Contains(without, "forward") || !strings.Contains(without, "kubernetes cluster.local ") {
 		t.Errorf("without servers there must be no empty forward:\n%s", without)

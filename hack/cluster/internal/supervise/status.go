@@ -35,6 +35,8 @@ type Entry struct {
 
 // Status is what the supervisor writes down.
 type Status struct {
+	// Stopping means that the supervisor was asked to end.
+	Stopping   bool    `json:"stopping,omitempty"`
 	Components []Entry `json:"components"`
 }
 
@@ -54,8 +56,11 @@ func ReadStatus(path string) (Status, error) {
 	return status, nil
 }
 
-// Ready says whether all components are.
+// Ready says whether all components are, and will be.
 func (s Status) Ready() bool {
+	if s.Stopping {
+		return false
+	}
 	for _, entry := range s.Components {
 		if entry.State != Ready {
 			return false
@@ -107,6 +112,13 @@ func (b *board) set(name string, change func(*Entry)) error {
 		}
 	}
 	return nil
+}
+
+func (b *board) stopping() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Stopping = true
+	return b.write()
 }
 
 func (b *board) write() error {

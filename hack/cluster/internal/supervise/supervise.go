@@ -90,6 +90,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		}
 	}
 	<-ctx.Done()
+	if err := s.board.stopping(); err != nil {
+		s.options.Logger.Error("cannot write the status", "error", err)
+	}
 	for _, stop := range slices.Backward(stops) {
 		stop()
 	}

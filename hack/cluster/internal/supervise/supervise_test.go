@@ -118,6 +118,23 @@ func TestWavesStartAndStopInOrder(t *testing.T) {
 	}
 }
 
+// TestStoppingIsSaid: whoever looks while a component takes its time to end must
+// not take the last state for the present one.
+func TestStoppingIsSaid(t *testing.T) {
+	t.Parallel()
+	b := begin(t, func(dir string) [][]Component {
+		text := `trap 'while [ ! -e ` + dir + `/seen ]; do sleep 0.02; done; exit 0' TERM; touch ` + dir + `/up; while :; do sleep 0.02; done`
+		return [][]Component{{script("slow", text, exists(filepath.Join(dir, "up")))}}
+	})
+	b.until("it becomes ready", Status.Ready)
+	b.cancel()
+	b.until("the status says that it is being stopped", func(s Status) bool { return s.Stopping && !s.Ready() })
+	if err := os.WriteFile(filepath.Join(b.dir, "seen"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.end()
+}
+
 func TestNextWaveWaits(t *testing.T) {
 	t.Parallel()
 	b := begin(t, func(dir string) [][]Component {
@@ -218,6 +235,10 @@ func TestStatusReady(t *testing.T) {
 		}
 		if got := s.Ready(); got != tc.want {
 			t.Errorf("%s: ready is %t", reason, got)
+		}
+		s.Stopping = true
+		if s.Ready() {
+			t.Errorf("%s: what is being stopped is not ready", reason)
 		}
 	}
 }
