@@ -47,7 +47,7 @@ func TestBodyLimit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := client().Do(req)
+			res, err := newClient().Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestEndlessBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res, err := client().Do(req); err == nil {
+	if res, err := newClient().Do(req); err == nil {
 		res.Body.Close() //nolint:errcheck // read only
 		if res.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("status %d", res.StatusCode)

@@ -416,8 +416,8 @@ type reply struct {
 	body   string
 }
 
-// client does nothing of its own accord.
-func client() *http.Client {
+// newClient returns a client that does nothing of its own accord.
+func newClient() *http.Client {
 	return &http.Client{
 		Timeout:       20 * time.Second,
 		Transport:     &http.Transport{DisableCompression: true, Proxy: nil},
@@ -448,7 +448,7 @@ func (w *world) try(ctx context.Context, c call) (reply, error) {
 	for k, v := range c.header {
 		req.Header[k] = v
 	}
-	cl := client()
+	cl := newClient()
 	defer cl.CloseIdleConnections()
 	res, err := cl.Do(req)
 	if err != nil {
