@@ -464,7 +464,9 @@ func TestTrouble(t *testing.T) {
 			spec := flow(t, fmt.Sprintf(aroundHook, tc.settings), "in > h", "h > after", "h > if", "if.false > handler")
 			leaks := new(Leaks)
 			r := New(compile(t, k, spec), Options{Limits: tc.limits, Leaks: leaks, Log: slog.New(slog.DiscardHandler)})
-			r.grace = 10 * time.Millisecond
+			if r.grace = 10 * time.Second; tc.leaked > 0 {
+				r.grace = time.Millisecond
+			}
 			var got record
 			result := r.Run(soon(t), nil, got.sink)
 			if result.Status != Failed || len(result.Errors) != 1 || result.Errors[0].Code != tc.code || result.Errors[0].Component != tc.where {
