@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/weft-run/weft/api/v1alpha1"
 	"github.com/weft-run/weft/portal/flows/outline"
@@ -52,6 +53,9 @@ type Deps struct {
 	// TestRuntimeURL is the address of a workspace's test runtime, in which
 	// {namespace} stands for the workspace's namespace.
 	TestRuntimeURL string
+	// Informers watch Flow objects, to tell browsers when a status changes. Nil:
+	// nobody is told.
+	Informers ctrlcache.Informers
 	// ClusterTimeout bounds each call to the cluster. Default 3 s.
 	ClusterTimeout time.Duration
 	// Patience is how long a program's run waits for the test runtime of a
@@ -106,10 +110,15 @@ func newStepID(hint string) string {
 
 // Background returns the work beside the requests.
 func (m *Module) Background() []server.Background {
-	return []server.Background{
+	work := []server.Background{
 		{Name: "flows to the cluster", Run: m.sync.Run},
 		{Name: "test runs", Run: m.runs.Run},
 	}
+	if m.Informers != nil {
+		w := &watcher{informers: m.Informers, live: m.EventLog, store: m.Store, log: m.Log, news: make(chan statusNews, maxNews)}
+		work = append(work, server.Background{Name: "status of flows to browsers", Run: w.Run})
+	}
+	return work
 }
 
 // maxFlowBody bounds a request that carries a flow. The cluster takes no larger

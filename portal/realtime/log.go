@@ -85,6 +85,22 @@ func (l *Log) Publish(ctx context.Context, workspace uuid.UUID, e Event) error {
 	return nil
 }
 
+// keepOnce is for how long an event is known to have been told.
+const keepOnce = 2 * time.Minute
+
+// PublishOnce adds an event that several replicas may have seen: the first one
+// tells it.
+func (l *Log) PublishOnce(ctx context.Context, workspace uuid.UUID, key string, e Event) error {
+	first, err := l.redis.SetNX(ctx, l.prefix+"told:"+workspace.String()+":"+key, 1, keepOnce).Result()
+	if err != nil {
+		return fmt.Errorf("publishing an event: %w", err)
+	}
+	if !first {
+		return nil
+	}
+	return l.Publish(ctx, workspace, e)
+}
+
 // Read returns the events after an id that the user may see, waiting for the
 // first one. The id to go on from comes with them. An empty id begins now.
 func (l *Log) Read(ctx context.Context, workspace, user uuid.UUID, after string, wait time.Duration) ([]Event, string, error) {
