@@ -339,6 +339,9 @@ func (s *scanner) path() string {
 // pathKey is a key as part of a path, shortened where it is long.
 func pathKey(key string) string {
 	const most = 40
+	if key == "" {
+		return `""`
+	}
 	key = strings.ToValidUTF8(key, "\uFFFD")
 	if utf8.RuneCountInString(key) > most {
 		return string([]rune(key)[:most]) + "…"
