@@ -53,8 +53,7 @@ func walkFields(typ reflect.Type, path string, seen map[reflect.Type]bool, visit
 		return
 	}
 	seen[typ] = true
-	for i := range typ.NumField() {
-		field := typ.Field(i)
+	for field := range typ.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		visit(path, name)
 		walkFields(field.Type, path+"."+name, seen, visit)

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"fmt"
+
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +25,7 @@ import (
 func CacheOptions(systemNamespace string) (cache.Options, error) {
 	requirement, err := labels.NewRequirement(v1alpha1.WorkspaceLabel, selection.Exists, nil)
 	if err != nil {
-		return cache.Options{}, err
+		return cache.Options{}, fmt.Errorf("selecting by label %s: %w", v1alpha1.WorkspaceLabel, err)
 	}
 	ours := cache.ByObject{Label: labels.NewSelector().Add(*requirement)}
 	pods := ours

@@ -139,7 +139,7 @@ func TestFaultAtEveryWrite(t *testing.T) {
 					case k == i:
 						return nil, broken
 					default:
-						return nil, nil
+						return nil, nil //nolint:nilnil // no fault
 					}
 				})
 				if diff := cmp.Diff(reference, w.scenario()); diff != "" {
@@ -163,7 +163,7 @@ func TestTrouble(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 1))
 				w.writes.disturb(w.name, func(int) (error, error) {
 					if random.Float64() >= share {
-						return nil, nil
+						return nil, nil //nolint:nilnil // no fault
 					}
 					err := trouble()[random.IntN(len(trouble()))]
 					if random.IntN(2) == 0 {

@@ -56,7 +56,7 @@ func (r *FlowReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 	if err := r.Client.Get(ctx, req.NamespacedName, flow); err != nil {
 		r.specs.forget(req.NamespacedName)
 		r.own.forget(req.NamespacedName)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return ctrl.Result{}, notFoundIsFine(err)
 	}
 	if flow.DeletionTimestamp != nil {
 		// The garbage collector deletes what it owns; there is nothing else.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -62,7 +61,7 @@ func missingSecrets(ctx context.Context, live client.Reader, namespace string, r
 		if !known {
 			var err error
 			if found, err = secretKeys(ctx, live, types.NamespacedName{Namespace: namespace, Name: ref.Name}); err != nil {
-				unchecked = append(unchecked, fmt.Sprintf("Secret %q cannot be read: %v", ref.Name, err))
+				unchecked = append(unchecked, err.Error())
 			}
 			keys[ref.Name] = found
 		}
@@ -85,9 +84,8 @@ func missingSecrets(ctx context.Context, live client.Reader, namespace string, r
 // exist, nil where that is unknown.
 func secretKeys(ctx context.Context, live client.Reader, key types.NamespacedName) (map[string]bool, error) {
 	secret := new(corev1.Secret)
-	err := live.Get(ctx, key, secret)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return nil, err
+	if err := live.Get(ctx, key, secret); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading Secret %q: %w", key.Name, err)
 	}
 	names := make(map[string]bool, len(secret.Data))
 	for name := range secret.Data {

@@ -79,7 +79,7 @@ func (s *flowScope) storedSpec(ctx context.Context, revision string) (*v1alpha1.
 	stored := new(corev1.ConfigMap)
 	err := s.Live.Get(ctx, key, stored)
 	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(stored, s.flow)) {
-		return nil, nil
+		return nil, nil //nolint:nilnil // none is an answer
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading revision %s: %w", revision, err)

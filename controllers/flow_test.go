@@ -350,7 +350,7 @@ func TestDriftIsRepaired(t *testing.T) {
 
 	change(w, "flow-greeting", deployment, func(d *appsv1.Deployment) {
 		d.Spec.Template.Spec.Containers[0].Image = "evil"
-		d.Spec.Template.Spec.AutomountServiceAccountToken = ptr.To(true)
+		d.Spec.Template.Spec.AutomountServiceAccountToken = new(true)
 	})
 	change(w, "flow-greeting", service, func(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "other"} })
 	change(w, "flow-greeting", policy, func(p *networkingv1.NetworkPolicy) {

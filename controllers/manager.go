@@ -78,7 +78,7 @@ func (s Settings) controller() controller.Options {
 }
 
 func (r *FlowReconciler) setup(mgr ctrl.Manager, options controller.Options) error {
-	return ctrl.NewControllerManagedBy(mgr).
+	err := ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Flow{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&appsv1.Deployment{}).
 		Owns(&corev1.Service{}).
@@ -93,10 +93,14 @@ func (r *FlowReconciler) setup(mgr ctrl.Manager, options controller.Options) err
 		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.flowsOfWorkspace)).
 		WithOptions(options).
 		Complete(r)
+	if err != nil {
+		return fmt.Errorf("building it: %w", err)
+	}
+	return nil
 }
 
 func (r *WorkspaceReconciler) setup(mgr ctrl.Manager, options controller.Options) error {
-	return ctrl.NewControllerManagedBy(mgr).
+	err := ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Workspace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&corev1.Namespace{}).
 		Owns(&rbacv1.RoleBinding{}).
@@ -112,6 +116,10 @@ func (r *WorkspaceReconciler) setup(mgr ctrl.Manager, options controller.Options
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.workspacesOfTrust)).
 		WithOptions(options).
 		Complete(r)
+	if err != nil {
+		return fmt.Errorf("building it: %w", err)
+	}
+	return nil
 }
 
 // flowOfLabel finds the flow of a pod or of endpoints, whose owners are not the

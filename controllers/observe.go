@@ -56,7 +56,7 @@ func ownedDeployment(ctx context.Context, cache client.Reader, owner client.Obje
 	deployment := new(appsv1.Deployment)
 	err := cache.Get(ctx, key, deployment)
 	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(deployment, owner)) {
-		return nil, nil
+		return nil, nil //nolint:nilnil // none is an answer
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading Deployment %s: %w", key, err)

@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/weft-run/weft/controllers/apply"
 	"github.com/weft-run/weft/controllers/status"
@@ -76,8 +77,7 @@ func judge(err error) outcome {
 // message is the part of an error that a user of the cluster understands: the
 // object and what the API said.
 func message(err error) string {
-	var object *apply.ObjectError
-	if errors.As(err, &object) {
+	if object, ok := errors.AsType[*apply.ObjectError](err); ok {
 		return object.Error()
 	}
 	return err.Error()
@@ -89,6 +89,14 @@ func sooner(a, b time.Duration) time.Duration {
 		return b
 	}
 	return a
+}
+
+// notFoundIsFine: an object that is gone needs nothing more.
+func notFoundIsFine(err error) error {
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading the object: %w", err)
+	}
+	return nil
 }
 
 func requeue(after time.Duration) ctrl.Result { return ctrl.Result{RequeueAfter: after} }

@@ -26,10 +26,10 @@ func TestFlowSchema(t *testing.T) {
 	limits := func(cpu, memory string) *v1alpha1.ResourceAmounts {
 		a := &v1alpha1.ResourceAmounts{}
 		if cpu != "" {
-			a.CPU = ptr.To(resource.MustParse(cpu))
+			a.CPU = new(resource.MustParse(cpu))
 		}
 		if memory != "" {
-			a.Memory = ptr.To(resource.MustParse(memory))
+			a.Memory = new(resource.MustParse(memory))
 		}
 		return a
 	}

@@ -48,7 +48,7 @@ func (r *WorkspaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	workspace := new(v1alpha1.Workspace)
 	if err := r.Client.Get(ctx, req.NamespacedName, workspace); err != nil {
 		r.own.forget(req.NamespacedName)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return ctrl.Result{}, notFoundIsFine(err)
 	}
 	if workspace.DeletionTimestamp != nil {
 		// The garbage collector deletes the namespace, and with it everything.

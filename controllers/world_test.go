@@ -246,7 +246,7 @@ func (w *world) replaceEndpoints(d *appsv1.Deployment, ready []*corev1.Pod) {
 	for i := range ready {
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
 			Addresses:  []string{fmt.Sprintf("10.1.0.%d", i+1)},
-			Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)},
+			Conditions: discoveryv1.EndpointConditions{Ready: new(true)},
 		})
 	}
 	w.create(slice)

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
@@ -65,8 +64,8 @@ func (a *Applier) Apply(ctx context.Context, owner client.Object, objects ...cli
 // they do. It is for objects that never change.
 func (a *Applier) Ensure(ctx context.Context, owner client.Object, objects ...client.Object) error {
 	for _, object := range objects {
-		live, err := a.live(ctx, object)
-		if err == nil && live != nil {
+		live, exists, err := a.live(ctx, object)
+		if err == nil && exists {
 			err = owned(live, owner)
 		} else if err == nil {
 			err = a.applyOne(ctx, owner, object)
@@ -98,12 +97,12 @@ func (a *Applier) applyOne(ctx context.Context, owner, object client.Object) err
 	if err != nil {
 		return err
 	}
-	live, err := a.live(ctx, object)
+	live, exists, err := a.live(ctx, object)
 	if err != nil {
 		return err
 	}
 	version := ""
-	if live != nil {
+	if exists {
 		if err := owned(live, owner); err != nil {
 			return err
 		}
@@ -118,7 +117,10 @@ func (a *Applier) applyOne(ctx context.Context, owner, object client.Object) err
 	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config),
 		client.FieldOwner(Manager), client.ForceOwnership)
 	a.Changed = a.Changed || config.GetResourceVersion() != version
-	return err
+	if err != nil {
+		return fmt.Errorf("applying it: %w", err)
+	}
+	return nil
 }
 
 func (a *Applier) configuration(owner, object client.Object) (*unstructured.Unstructured, error) {
@@ -151,32 +153,30 @@ func ownerReference(scheme *runtime.Scheme, owner client.Object) (metav1.OwnerRe
 	}
 	return metav1.OwnerReference{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind, Name: owner.GetName(), UID: owner.GetUID(),
-		Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+		Controller: new(true), BlockOwnerDeletion: new(true),
 	}, nil
 }
 
-// live returns the object as it is in the cluster, nil where it does not exist.
-// The cache holds only objects with our labels, so what it lacks is looked up:
-// an object of somebody else must not be taken over.
-func (a *Applier) live(ctx context.Context, object client.Object) (client.Object, error) {
-	cached := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+// live returns the object as it is in the cluster, and whether it exists. The
+// cache holds only objects with our labels, so what it lacks is looked up: an
+// object of somebody else must not be taken over.
+func (a *Applier) live(ctx context.Context, object client.Object) (client.Object, bool, error) {
+	found := emptyOf(object)
 	key := client.ObjectKeyFromObject(object)
-	err := a.Client.Get(ctx, key, cached)
-	if err == nil {
-		return cached, nil
+	err := a.Client.Get(ctx, key, found)
+	if apierrors.IsNotFound(err) {
+		err = a.Live.Get(ctx, key, found)
 	}
-	if !apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("reading it: %w", err)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, false, fmt.Errorf("reading it: %w", err)
 	}
-	err = a.Live.Get(ctx, key, cached)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("looking it up: %w", err)
-	default:
-		return cached, nil
-	}
+	return found, err == nil, nil
+}
+
+// emptyOf returns an empty object of the same kind.
+func emptyOf(object client.Object) client.Object {
+	//nolint:errcheck,forcetypeassert // its type is that of a client.Object
+	return reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 }
 
 func owned(live, owner client.Object) error {
@@ -216,21 +216,21 @@ func settled(live client.Object, config *unstructured.Unstructured) (bool, error
 }
 
 func (a *Applier) deleteOne(ctx context.Context, owner, object client.Object) error {
-	live := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	live := emptyOf(object)
 	err := a.Client.Get(ctx, client.ObjectKeyFromObject(object), live)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading it: %w", err)
 	}
-	if owned(live, owner) != nil {
-		return nil
+	if err != nil || owned(live, owner) != nil {
+		return nil //nolint:nilerr // what is gone, or another's, is as good as deleted
 	}
 	uid, version := live.GetUID(), live.GetResourceVersion()
 	err = a.Client.Delete(ctx, live,
 		client.Preconditions{UID: &uid, ResourceVersion: &version},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
 	a.Changed = a.Changed || err == nil
-	return client.IgnoreNotFound(err)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting it: %w", err)
+	}
+	return nil
 }

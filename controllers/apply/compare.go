@@ -35,7 +35,8 @@ func containsMap(live, desired map[string]any) bool {
 // them, and all others item by item, as server-side apply replaces them.
 func containsList(field string, live, desired []any) bool {
 	key := listKey(field)
-	if key == "" || !allHave(desired, key) {
+	wanted, keyed := keyedBy(desired, key)
+	if !keyed {
 		if len(live) != len(desired) {
 			return false
 		}
@@ -46,8 +47,8 @@ func containsList(field string, live, desired []any) bool {
 		}
 		return true
 	}
-	for _, want := range desired {
-		have, ok := find(live, key, want.(map[string]any)[key])
+	for _, want := range wanted {
+		have, ok := find(live, key, want[key])
 		if !ok || !containsAt("", have, want) {
 			return false
 		}
@@ -70,14 +71,17 @@ func listKey(field string) string {
 	}
 }
 
-func allHave(items []any, key string) bool {
+// keyedBy returns the items as maps, if all of them are and have the key.
+func keyedBy(items []any, key string) ([]map[string]any, bool) {
+	out := make([]map[string]any, 0, len(items))
 	for _, item := range items {
 		m, ok := item.(map[string]any)
-		if !ok || m[key] == nil {
-			return false
+		if !ok || key == "" || m[key] == nil {
+			return nil, false
 		}
+		out = append(out, m)
 	}
-	return true
+	return out, key != ""
 }
 
 func find(items []any, key string, value any) (any, bool) {

@@ -67,17 +67,18 @@ func RevisionConfigMap(in FlowInput) (*corev1.ConfigMap, error) {
 			Namespace: in.Namespace,
 			Labels:    with(flowLabels(in.Workspace.Name, in.Name), RevisionLabel, in.Revision),
 		},
-		Immutable: ptr.To(true),
+		Immutable: new(true),
 		Data:      map[string]string{RevisionKey: string(data)},
 	}, nil
 }
 
 // executable is the part of a spec that a runtime needs: not who may call it,
-// and not how it is drawn.
+// and not how it is drawn. It holds no more than graph.Hash looks at, or a
+// stored revision would be out of date.
 func executable(spec *v1alpha1.FlowSpec) v1alpha1.FlowSpec {
 	out := *spec.DeepCopy()
 	out.Description = ""
-	out.Exposure = v1alpha1.Exposure{}
+	out.Exposure = v1alpha1.Exposure{Page: spec.Exposure.Page, MaxBodyBytes: spec.Exposure.MaxBodyBytes}
 	out.State = ""
 	out.RevisionHistoryLimit = nil
 	for i := range out.Components {

@@ -199,4 +199,4 @@ func secretRef(name, key string) *v1alpha1.Credential {
 	return &v1alpha1.Credential{SecretKeyRef: &v1alpha1.SecretKeyRef{Name: name, Key: key}}
 }
 
-func quantity(s string) *resource.Quantity { return ptr.To(resource.MustParse(s)) }
+func quantity(s string) *resource.Quantity { return new(resource.MustParse(s)) }

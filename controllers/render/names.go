@@ -1,5 +1,7 @@
 package render
 
+import "maps"
+
 import "github.com/weft-run/weft/api/v1alpha1"
 
 // Labels and annotations of rendered objects.
@@ -115,9 +117,7 @@ func podSelector(labels map[string]string, uid string) map[string]string {
 
 func with(labels map[string]string, key, value string) map[string]string {
 	out := make(map[string]string, len(labels)+1)
-	for k, v := range labels {
-		out[k] = v
-	}
+	maps.Copy(out, labels)
 	out[key] = value
 	return out
 }

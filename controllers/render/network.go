@@ -7,7 +7,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 )
 
 // MetricsLabel on a namespace lets its pods read the metrics of runtimes.
@@ -116,7 +115,7 @@ func namespaceNamed(name string) *metav1.LabelSelector {
 
 func ports(protocol corev1.Protocol, number int32) []networkingv1.NetworkPolicyPort {
 	return []networkingv1.NetworkPolicyPort{{
-		Protocol: ptr.To(protocol), Port: ptr.To(intstr.FromInt32(number)),
+		Protocol: new(protocol), Port: new(intstr.FromInt32(number)),
 	}}
 }
 

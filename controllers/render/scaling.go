@@ -49,7 +49,7 @@ func (s scale) replicas() *int32 {
 	case s.autoscaled():
 		return nil
 	default:
-		return ptr.To(s.min)
+		return new(s.min)
 	}
 }
 
@@ -64,7 +64,7 @@ func (w *workload) disruptionBudget() *policyv1.PodDisruptionBudget {
 	return &policyv1.PodDisruptionBudget{
 		ObjectMeta: w.meta(),
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			MaxUnavailable: ptr.To(intstr.FromInt32(1)),
+			MaxUnavailable: new(intstr.FromInt32(1)),
 			Selector:       &metav1.LabelSelector{MatchLabels: w.selector},
 			// A pod that does not serve may always be moved away.
 			UnhealthyPodEvictionPolicy: ptr.To(policyv1.AlwaysAllow),
@@ -79,7 +79,7 @@ func (w *workload) autoscaler(s scale, r *v1alpha1.Resources) *autoscalingv2.Hor
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{
 				APIVersion: "apps/v1", Kind: "Deployment", Name: w.name,
 			},
-			MinReplicas: ptr.To(s.min),
+			MinReplicas: new(s.min),
 			MaxReplicas: s.max,
 			Metrics: []autoscalingv2.MetricSpec{{
 				Type: autoscalingv2.ResourceMetricSourceType,
@@ -89,7 +89,7 @@ func (w *workload) autoscaler(s scale, r *v1alpha1.Resources) *autoscalingv2.Hor
 					// next to nothing on purpose.
 					Target: autoscalingv2.MetricTarget{
 						Type:         autoscalingv2.AverageValueMetricType,
-						AverageValue: ptr.To(targetCPU(r)),
+						AverageValue: new(targetCPU(r)),
 					},
 				},
 			}},

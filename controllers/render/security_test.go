@@ -112,8 +112,8 @@ func ownRules(template corev1.PodTemplateSpec) []string {
 		check(ptr.Deref(c.SecurityContext.ReadOnlyRootFilesystem, false), "the root file system is writable")
 		check(limit.Sign() > 0 && limit.Cmp(resource.MustParse("4Gi")) <= 0, "the memory limit is %s", limit)
 		for name, request := range c.Resources.Requests {
-			if max, ok := c.Resources.Limits[name]; ok {
-				check(request.Cmp(max) <= 0, "the %s request %s is above the limit %s", name, request.String(), max.String())
+			if most, ok := c.Resources.Limits[name]; ok {
+				check(request.Cmp(most) <= 0, "the %s request %s is above the limit %s", name, request.String(), most.String())
 			}
 		}
 		goLimit, err := strconv.ParseInt(env(c, "GOMEMLIMIT"), 10, 64)

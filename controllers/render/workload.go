@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -39,7 +40,7 @@ const (
 
 	trustDir    = "/etc/weft/trust"
 	revisionDir = "/etc/weft/revision"
-	secretsDir  = "/etc/weft/secrets" //nolint:gosec // a path, not a credential
+	secretsDir  = "/etc/weft/secrets"
 	vaultDir    = "/var/run/secrets/weft/vault"
 
 	// RevisionKey is the key of a revision's ConfigMap.
@@ -78,8 +79,8 @@ func (w *workload) deployment() *appsv1.Deployment {
 			Strategy: appsv1.DeploymentStrategy{
 				Type: appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{
-					MaxUnavailable: ptr.To(intstr.FromInt32(0)),
-					MaxSurge:       ptr.To(intstr.FromInt32(1)),
+					MaxUnavailable: new(intstr.FromInt32(0)),
+					MaxSurge:       new(intstr.FromInt32(1)),
 				},
 			},
 			// Earlier revisions are ConfigMaps; old ReplicaSets serve nobody.
@@ -96,11 +97,11 @@ func (w *workload) deployment() *appsv1.Deployment {
 func (w *workload) podSpec() corev1.PodSpec {
 	return corev1.PodSpec{
 		ServiceAccountName:            w.name,
-		AutomountServiceAccountToken:  ptr.To(false),
-		EnableServiceLinks:            ptr.To(false),
-		TerminationGracePeriodSeconds: ptr.To(gracePeriod(w.runTimeout)),
+		AutomountServiceAccountToken:  new(false),
+		EnableServiceLinks:            new(false),
+		TerminationGracePeriodSeconds: new(gracePeriod(w.runTimeout)),
 		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot:   ptr.To(true),
+			RunAsNonRoot:   new(true),
 			RunAsUser:      ptr.To[int64](nonRoot),
 			RunAsGroup:     ptr.To[int64](nonRoot),
 			FSGroup:        ptr.To[int64](nonRoot),
@@ -144,9 +145,9 @@ func (w *workload) container() corev1.Container {
 		// What the program wrote last is what the status tells about a crash.
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: ptr.To(false),
-			ReadOnlyRootFilesystem:   ptr.To(true),
-			Privileged:               ptr.To(false),
+			AllowPrivilegeEscalation: new(false),
+			ReadOnlyRootFilesystem:   new(true),
+			Privileged:               new(false),
 			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},
 	}
@@ -169,7 +170,7 @@ func (w *workload) service() *corev1.Service {
 }
 
 func (w *workload) serviceAccount() *corev1.ServiceAccount {
-	return &corev1.ServiceAccount{ObjectMeta: w.meta(), AutomountServiceAccountToken: ptr.To(false)}
+	return &corev1.ServiceAccount{ObjectMeta: w.meta(), AutomountServiceAccountToken: new(false)}
 }
 
 func probe(path string, period, failures int32) *corev1.Probe {
@@ -229,9 +230,9 @@ func gracePeriod(runTimeout time.Duration) int64 {
 // resources fills in the defaults: a limit of 4Gi, and requests that let many
 // idle runtimes share a node.
 func resources(r *v1alpha1.Resources) corev1.ResourceRequirements {
-	limits := amounts(nil, v1alpha1.ResourceAmounts{Memory: ptr.To(resource.MustParse("4Gi"))})
+	limits := amounts(nil, v1alpha1.ResourceAmounts{Memory: new(resource.MustParse("4Gi"))})
 	requests := amounts(nil, v1alpha1.ResourceAmounts{
-		CPU: ptr.To(resource.MustParse("10m")), Memory: ptr.To(resource.MustParse("32Mi")),
+		CPU: new(resource.MustParse("10m")), Memory: new(resource.MustParse("32Mi")),
 	})
 	if r != nil && r.Limits != nil {
 		limits = amounts(limits, *r.Limits)
@@ -250,9 +251,7 @@ func resources(r *v1alpha1.Resources) corev1.ResourceRequirements {
 
 func amounts(base corev1.ResourceList, a v1alpha1.ResourceAmounts) corev1.ResourceList {
 	out := corev1.ResourceList{}
-	for name, quantity := range base {
-		out[name] = quantity
-	}
+	maps.Copy(out, base)
 	if a.CPU != nil {
 		out[corev1.ResourceCPU] = *a.CPU
 	}

@@ -89,7 +89,7 @@ func Flow(old v1alpha1.FlowStatus, o FlowObservation, now time.Time) v1alpha1.Fl
 	c := &conditionSet{old: old.Conditions, generation: o.Generation, now: metav1.NewTime(now.Truncate(time.Second))}
 	o.accepted(c)
 	o.resolvedRefs(c)
-	o.available(c, w, v, out.Revision)
+	o.available(c, v, out.Revision)
 	o.exposed(c, out.URL)
 	out.ObservedGeneration = c.summarize(v, old.ObservedGeneration,
 		fmt.Sprintf("revision %s answers at %s", out.Revision.Serving, out.URL))
@@ -215,7 +215,7 @@ func (o *FlowObservation) resolvedRefs(c *conditionSet) {
 	}
 }
 
-func (o *FlowObservation) available(c *conditionSet, w *workload, v *verdict, revision v1alpha1.RevisionStatus) {
+func (o *FlowObservation) available(c *conditionSet, v *verdict, revision v1alpha1.RevisionStatus) {
 	n := 0
 	for _, pod := range o.Pods {
 		if ready(pod) {

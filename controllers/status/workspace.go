@@ -1,7 +1,6 @@
 package status
 
 import (
-	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -46,7 +45,7 @@ func Workspace(old v1alpha1.WorkspaceStatus, o WorkspaceObservation, now time.Ti
 	o.available(c, v)
 	out := v1alpha1.WorkspaceStatus{Namespace: o.Namespace}
 	out.ObservedGeneration = c.summarize(v, old.ObservedGeneration,
-		fmt.Sprintf("flows can be deployed to namespace %s", o.Namespace))
+		"flows can be deployed to namespace "+o.Namespace)
 	out.Conditions = c.out
 	return out
 }

@@ -60,7 +60,7 @@ func parseConfig(args []string, getenv func(string) string) (config, error) {
 		return nil
 	})
 	if err := set.Parse(args); err != nil {
-		return config{}, err
+		return config{}, fmt.Errorf("reading flags: %w", err)
 	}
 	if elect == "" {
 		elect = getenv(envName("leader-elect"))

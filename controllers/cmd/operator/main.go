@@ -59,7 +59,10 @@ func run(c config, log *slog.Logger) error {
 	}
 	log.Info("the operator starts", "systemNamespace", c.SystemNamespace, "runtimeImage", c.RuntimeImage,
 		"gatewayURL", c.GatewayURL, "componentTypes", len(cat.All()))
-	return mgr.Start(ctrl.SetupSignalHandler())
+	if err := mgr.Start(ctrl.SetupSignalHandler()); err != nil {
+		return fmt.Errorf("running: %w", err)
+	}
+	return nil
 }
 
 func newManager(kube *rest.Config, c config) (ctrl.Manager, error) {

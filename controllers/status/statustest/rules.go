@@ -4,6 +4,7 @@ package statustest
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -124,9 +125,10 @@ func (o Object) every(ok func(metav1.Condition) bool) bool {
 
 // Describe prints conditions for the message of a failed test.
 func Describe(o Object) string {
-	text := fmt.Sprintf("generation %d, observed %d, desired %q, serving %q\n", o.Generation, o.ObservedGeneration, o.Desired, o.Serving)
+	var text strings.Builder
+	fmt.Fprintf(&text, "generation %d, observed %d, desired %q, serving %q\n", o.Generation, o.ObservedGeneration, o.Desired, o.Serving)
 	for _, c := range o.Conditions {
-		text += fmt.Sprintf("  %s=%s %s (generation %d): %s\n", c.Type, c.Status, c.Reason, c.ObservedGeneration, c.Message)
+		fmt.Fprintf(&text, "  %s=%s %s (generation %d): %s\n", c.Type, c.Status, c.Reason, c.ObservedGeneration, c.Message)
 	}
-	return text
+	return text.String()
 }
