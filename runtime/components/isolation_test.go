@@ -155,10 +155,8 @@ func TestAFailureStaysWhereItIs(t *testing.T) {
 		codes   []v1alpha1.ErrorCode
 	}{
 		"panics": {func(context.Context, *catalog.Call) (catalog.Outputs, error) { panic("canary") }, patient, []v1alpha1.ErrorCode{v1alpha1.ErrorInternal}},
-		"panics later": {func(_ context.Context, call *catalog.Call) (catalog.Outputs, error) {
-			var none map[string]any
-			none["canary"] = call
-			return nil, nil
+		"fails at run time": {func(_ context.Context, call *catalog.Call) (catalog.Outputs, error) {
+			return catalog.Main([]any{}[len(call.Inputs)+1]), nil
 		}, patient, []v1alpha1.ErrorCode{v1alpha1.ErrorInternal}},
 		"hangs": {func(ctx context.Context, _ *catalog.Call) (catalog.Outputs, error) {
 			<-ctx.Done()

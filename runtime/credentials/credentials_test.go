@@ -28,8 +28,7 @@ import (
 const value = "sk-canary-0123456789"
 
 func codeOf(err error) v1alpha1.ErrorCode {
-	var problem *catalog.Error
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[*catalog.Error](err); ok {
 		return problem.Code
 	}
 	return ""
@@ -242,6 +241,9 @@ func want(t *testing.T, keys Keys, name, value string, code v1alpha1.ErrorCode) 
 	}
 }
 
+// pass lets time pass. Tests with it run on a clock of their own.
+func pass(d time.Duration) { <-time.After(d) }
+
 func running(t *testing.T, vault *script, names ...string) *Cache {
 	t.Helper()
 	cache := NewCache(vault, names, slog.New(slog.DiscardHandler))
@@ -261,19 +263,19 @@ func TestCacheFollowsTheVault(t *testing.T) {
 
 		vault.change(func() { vault.keys["chat"] = "two" })
 		want(t, cache, "chat", "one", "")
-		time.Sleep(refreshEvery + time.Second)
+		pass(refreshEvery + time.Second)
 		want(t, cache, "chat", "two", "")
 
 		vault.change(func() { vault.down = true })
-		time.Sleep(10 * refreshEvery)
+		pass(10 * refreshEvery)
 		want(t, cache, "chat", "two", "")
 
 		vault.change(func() { vault.down = false; delete(vault.keys, "chat") })
-		time.Sleep(refreshEvery + time.Second)
+		pass(refreshEvery + time.Second)
 		want(t, cache, "chat", "", v1alpha1.ErrorUnauthorized)
 
 		vault.change(func() { vault.keys["chat"] = "three" })
-		time.Sleep(askAgainAfter)
+		pass(askAgainAfter)
 		want(t, cache, "chat", "three", "")
 	})
 }
@@ -284,7 +286,7 @@ func TestCacheAsksAgainWhenAKeyWasRefused(t *testing.T) {
 		vault := &script{keys: map[string]string{"chat": "one"}}
 		cache := running(t, vault, "chat")
 		vault.change(func() { vault.keys["chat"] = "two" })
-		time.Sleep(askAgainAfter)
+		pass(askAgainAfter)
 		cache.Expire()
 		want(t, cache, "chat", "two", "")
 		// However often a service refuses it, the vault is not flooded.
@@ -321,7 +323,7 @@ func TestCacheWithTheVaultDownFromTheStart(t *testing.T) {
 			want(t, cache, "chat", "", v1alpha1.ErrorUpstream)
 		}
 		vault.change(func() { vault.down = false })
-		time.Sleep(askAgainAfter)
+		pass(askAgainAfter)
 		want(t, cache, "chat", "one", "")
 		if n := len(vault.asked); n != 2 {
 			t.Errorf("the vault was asked %d times, want 2", n)

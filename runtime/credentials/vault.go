@@ -24,9 +24,9 @@ const (
 )
 
 var (
-	// ErrDenied: the vault has no such key for this pod.
+	// ErrDenied says that the vault has no such key for this pod.
 	ErrDenied = errors.New("the vault denied the key")
-	// ErrUnavailable: the vault did not answer, or answered nonsense.
+	// ErrUnavailable says that the vault did not answer, or answered nonsense.
 	ErrUnavailable = errors.New("the vault is not available")
 )
 

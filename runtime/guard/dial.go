@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -72,7 +73,11 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 			return check(guardian, network, address)
 		},
 	}
-	return nd.DialContext(ctx, network, address)
+	conn, err := nd.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	return conn, nil
 }
 
 // check runs between the creation of the socket and its connection, once for

@@ -200,8 +200,7 @@ func isLiteral(target string) bool {
 }
 
 func codeOf(err error) v1alpha1.ErrorCode {
-	var e *catalog.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*catalog.Error](err); ok {
 		return e.Code
 	}
 	return ""

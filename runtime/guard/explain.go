@@ -16,8 +16,7 @@ import (
 // Explain turns an error of the client into one that a person can act on. The
 // cause is kept without the address, which may hold values of the user.
 func Explain(err error) *catalog.Error {
-	var known *catalog.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*catalog.Error](err); ok {
 		return known
 	}
 	code, message := classify(err)
@@ -59,8 +58,7 @@ func isTLS(err error) bool {
 }
 
 func withoutURL(err error) error {
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		return withURL.Err
 	}
 	return err

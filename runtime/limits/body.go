@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	// ErrTooLarge: the body is larger than it may be.
+	// ErrTooLarge says that the body is larger than it may be.
 	ErrTooLarge = errors.New("body is too large")
-	// ErrBusy: other bodies take all the memory that is set aside for them.
+	// ErrBusy says that other bodies take all the memory that is set aside for them.
 	ErrBusy = errors.New("no memory left for bodies")
 )
 

@@ -50,8 +50,7 @@ type reply struct {
 }
 
 func replyOf(err error) (reply, bool) {
-	var api *openai.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*openai.APIError](err); ok {
 		out := reply{status: api.HTTPStatusCode, code: api.Type}
 		if code, ok := api.Code.(string); ok && code != "" {
 			out.code = code
@@ -61,8 +60,7 @@ func replyOf(err error) (reply, bool) {
 		}
 		return out, true
 	}
-	var plain *openai.RequestError
-	if errors.As(err, &plain) {
+	if plain, ok := errors.AsType[*openai.RequestError](err); ok {
 		return reply{status: plain.HTTPStatusCode}, true
 	}
 	return reply{}, false

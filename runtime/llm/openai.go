@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -62,7 +63,7 @@ func (o *OpenAI) stream(ctx context.Context, client *retrier, req Request, emit 
 	}
 	stream, err := openai.NewClientWithConfig(config).CreateChatCompletionStream(ctx, o.wire(req))
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, fmt.Errorf("beginning the answer: %w", err)
 	}
 	defer func() { _ = stream.Close() }()
 	return o.collect(stream, req, emit)
@@ -87,7 +88,7 @@ func (o *OpenAI) collect(stream chunks, req Request, emit func(Delta)) (Answer, 
 			break
 		}
 		if err != nil {
-			return Answer{}, err
+			return Answer{}, fmt.Errorf("reading the answer: %w", err)
 		}
 		if chunk.Usage != nil {
 			usage = chunk.Usage
@@ -139,7 +140,7 @@ func (o *OpenAI) wire(req Request) openai.ChatCompletionRequest {
 	if o.isOpenAI() {
 		out.MaxCompletionTokens = req.MaxOutputTokens
 	} else {
-		out.MaxTokens = req.MaxOutputTokens
+		out.MaxTokens = req.MaxOutputTokens //nolint:staticcheck // deprecated by OpenAI only
 	}
 	return out
 }

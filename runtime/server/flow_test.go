@@ -16,10 +16,8 @@ import (
 	"github.com/weft-run/weft/runtime/requesttoken"
 )
 
-// canary stands in every value that tests send: it must never be logged.
-const canary = "canary-7f3a"
-
-// noCanary fails the test if something of a request was logged.
+// noCanary fails the test if something of a request was logged. The word
+// stands in every value that tests send.
 func noCanary(t *testing.T, f *fixture) {
 	t.Helper()
 	if log := f.log.String(); strings.Contains(log, "canary") {

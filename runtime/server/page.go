@@ -146,8 +146,8 @@ func asText(value any) string {
 	encoder := json.NewEncoder(&buf)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	if encoder.Encode(value) != nil {
-		return ""
+	if err := encoder.Encode(value); err != nil {
+		return "This result cannot be shown."
 	}
 	return string(bytes.TrimRight(buf.Bytes(), "\n"))
 }

@@ -179,10 +179,10 @@ func (s *Server) Run(ctx context.Context) error {
 	s.trim()
 	go s.trimWhenIdle(background)
 	failed := make(chan error, 2)
-	if err := s.listen(metrics, s.cfg.MetricsListen, "metrics", failed); err != nil {
+	if err := s.listen(ctx, metrics, s.cfg.MetricsListen, "metrics", failed); err != nil {
 		return err
 	}
-	if err := s.listen(runs, s.cfg.Listen, "runs", failed); err != nil {
+	if err := s.listen(ctx, runs, s.cfg.Listen, "runs", failed); err != nil {
 		return errors.Join(err, metrics.Close())
 	}
 	select {
@@ -190,14 +190,14 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.Join(err, runs.Close(), metrics.Close())
 	case <-ctx.Done():
 	}
-	return s.drain(runs, metrics)
+	return s.drain(background, runs, metrics)
 }
 
-func (s *Server) drain(runs, metrics *http.Server) error {
+func (s *Server) drain(ctx context.Context, runs, metrics *http.Server) error {
 	s.log.Info("ending: not ready any more, still taking requests", "delay", s.cfg.DrainDelay)
 	s.draining.Store(true)
-	time.Sleep(s.cfg.DrainDelay)
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	<-time.After(s.cfg.DrainDelay)
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	err := runs.Shutdown(ctx)
 	s.log.Info("ended: all runs are done")
@@ -216,8 +216,8 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	}
 }
 
-func (s *Server) listen(server *http.Server, address, name string, failed chan<- error) error {
-	listener, err := net.Listen("tcp", address)
+func (s *Server) listen(ctx context.Context, server *http.Server, address, name string, failed chan<- error) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening for %s: %w", name, err)
 	}

@@ -41,12 +41,6 @@ func (h *testHandler) background(context.Context) {}
 
 func (h *testHandler) measured() *metrics { return h.metrics }
 
-// draft is the body of a test run.
-type draft struct {
-	Flow  json.RawMessage `json:"flow"`
-	Input any             `json:"input"`
-}
-
 func (h *testHandler) serve(w http.ResponseWriter, r *http.Request, target request.Target, claims requesttoken.Claims) {
 	switch {
 	case target.Kind != request.Test:
@@ -72,6 +66,7 @@ func (h *testHandler) serve(w http.ResponseWriter, r *http.Request, target reque
 	h.run(w, r, spec, input, claims)
 }
 
+// draft reads the body {"flow": …, "input": …}.
 func (h *testHandler) draft(w http.ResponseWriter, r *http.Request) (*v1alpha1.FlowSpec, any, *failure) {
 	if !isJSON(r) || r.Header.Get("Content-Encoding") != "" {
 		return nil, nil, refuse(http.StatusUnsupportedMediaType, v1alpha1.ErrorInvalidInput, "Send the draft as application/json.")

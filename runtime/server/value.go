@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -103,12 +104,7 @@ func (n *names) take(quoted []byte) error {
 }
 
 func (n *names) has(name string) bool {
-	for _, other := range n.few {
-		if other == name {
-			return true
-		}
-	}
-	return n.many[name]
+	return slices.Contains(n.few, name) || n.many[name]
 }
 
 // stringEnd is the index of the quotation mark that ends the string at start.

@@ -41,7 +41,7 @@ func main() {
 }
 
 func serve(ctx context.Context, address string, o fake.Options) error {
-	listener, err := net.Listen("tcp", address)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
@@ -50,7 +50,7 @@ func serve(ctx context.Context, address string, o fake.Options) error {
 	defer stop()
 	// The first line is for scripts: they wait for it, and read the address
 	// where port 0 was asked for.
-	fmt.Printf("http://%s/v1\n", listener.Addr())
+	fmt.Fprintf(os.Stdout, "http://%s/v1\n", listener.Addr())
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving: %w", err)
 	}

@@ -24,23 +24,22 @@ const terminationLog = "/dev/termination-log"
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	slog.SetDefault(log)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := run(ctx, log); err != nil {
+	if err := run(log); err != nil {
 		lastWords(log, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, log *slog.Logger) error {
+func run(log *slog.Logger) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
 	cfg, err := server.FromEnv(os.Getenv)
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
 	}
 	log = log.With("workspace", cfg.Workspace, "name", cfg.Name)
 	s, err := server.New(cfg, log)
-	var bad *server.ProblemsError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*server.ProblemsError](err); ok {
 		for _, p := range bad.Problems {
 			log.Error("the flow has an error", "component", p.Component, "field", p.Field, "code", p.Code, "message", p.Message)
 		}

@@ -17,7 +17,8 @@ const (
 	maxOutputTokens     = 200_000
 	defaultOutputTokens = 4096
 
-	tokensPort = "tokens"
+	tokensPort  = "tokens"
+	promptParam = "prompt"
 )
 
 func chatInputs() []catalog.Port {
@@ -33,7 +34,7 @@ func chatOutputs() []catalog.Port {
 
 func promptField() catalog.Field {
 	return catalog.Field{
-		Name: "prompt", Label: "Prompt", Type: catalog.FieldText, Template: true,
+		Name: promptParam, Label: "Prompt", Type: catalog.FieldText, Template: true,
 		Help: "What the model should do. Put values of earlier steps between double braces, such as {{ input }}. " +
 			"A prompt without any is followed by what comes in through the connection.",
 		Placeholder: "Write a friendly reply to this message:",
@@ -94,10 +95,10 @@ func conversation(call *catalog.Call) ([]llm.Message, error) {
 // promptOf is the prompt, and below it what comes in, unless the prompt says
 // itself by {{ … }} which values it wants and where.
 func promptOf(call *catalog.Call) string {
-	prompt := param.Text(call.Params, "prompt")
+	prompt := param.Text(call.Params, promptParam)
 	incoming, _ := call.Inputs[catalog.MainPort].(string)
 	switch {
-	case incoming == "" || call.Templated["prompt"]:
+	case incoming == "" || call.Templated[promptParam]:
 		return prompt
 	case prompt == "":
 		return incoming

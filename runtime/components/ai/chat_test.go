@@ -2,6 +2,7 @@ package ai_test
 
 import (
 	"errors"
+	"maps"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -43,9 +44,7 @@ func newCaller(t *testing.T, params catalog.Params) *caller {
 		Emit:       func(text string) { c.streamed.WriteString(text) },
 		AddTokens:  func(n int64) { c.tokens += n },
 	}
-	for name, value := range params {
-		c.call.Params[name] = value
-	}
+	maps.Copy(c.call.Params, params)
 	return c
 }
 

@@ -27,10 +27,10 @@ func OpenAIChat() *catalog.Component {
 			Since:      "0.1",
 			Examples: []catalog.Example{
 				{Title: "A reply to a customer", Params: map[string]any{
-					"model": "gpt-4o-mini", "system": "You answer for a small bicycle shop. Be brief and kind.", "prompt": "Write a reply to this message:",
+					"model": "gpt-4o-mini", "system": "You answer for a small bicycle shop. Be brief and kind.", promptParam: "Write a reply to this message:",
 				}},
-				{Title: "The same question each time", Params: map[string]any{"model": "gpt-4o-mini", "prompt": "Give me three ideas for this week's newsletter.", "temperature": 1.2}},
-				{Title: "Another service", Params: map[string]any{"model": "llama3.2", "prompt": "Summarize:", "baseURL": "https://llm.example.com/v1"}},
+				{Title: "The same question each time", Params: map[string]any{"model": "gpt-4o-mini", promptParam: "Give me three ideas for this week's newsletter.", "temperature": 1.2}},
+				{Title: "Another service", Params: map[string]any{"model": "llama3.2", promptParam: "Summarize:", "baseURL": "https://llm.example.com/v1"}},
 			},
 		},
 		Timeout:  chatTimeout,

@@ -22,8 +22,8 @@ func PracticeChat() *catalog.Component {
 			Fields:  []catalog.Field{promptField(), systemField(), outputTokensField()},
 			Since:   "0.1",
 			Examples: []catalog.Example{
-				{Title: "Ideas", Params: map[string]any{"prompt": "Give me 3 ideas for a post about winter tyres"}},
-				{Title: "A summary of what comes in", Params: map[string]any{"prompt": "Summarize this text:"}},
+				{Title: "Ideas", Params: map[string]any{promptParam: "Give me 3 ideas for a post about winter tyres"}},
+				{Title: "A summary of what comes in", Params: map[string]any{promptParam: "Summarize this text:"}},
 			},
 		},
 		Timeout: chatTimeout,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -53,9 +54,7 @@ func run(t *testing.T, handler http.HandlerFunc, params catalog.Params, secret s
 		}
 	}
 	all["url"] = server.URL + "/path?a=1#part"
-	for name, value := range params {
-		all[name] = value
-	}
+	maps.Copy(all, params)
 	return component.Run(t.Context(), &catalog.Call{
 		Params: all, Credential: catalog.NewSecret(secret),
 		HTTP: guard.NewClient(guard.Options{Allow: allow, MaxResponseBytes: 1 << 20}),

@@ -50,4 +50,4 @@ func List(p catalog.Params, name string) []map[string]any {
 }
 
 // Bound returns a pointer for the Min or Max of a field.
-func Bound(n float64) *float64 { return &n }
+func Bound(n float64) *float64 { return new(n) }

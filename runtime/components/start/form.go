@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/mail"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -159,11 +160,10 @@ func (f Form) names() string {
 
 func (f FormField) read(value any) (any, error) {
 	if value == nil || value == "" {
-		if f.Default != "" {
-			value = f.Default
-		} else {
+		if f.Default == "" {
 			return f.absent()
 		}
+		value = f.Default
 	}
 	switch f.Type {
 	case TypeNumber:
@@ -238,12 +238,9 @@ func (f FormField) checkText(text string) error {
 			return invalid("“%s” must be an address such as https://example.com.", f.Label)
 		}
 	case TypeSelect:
-		for _, option := range f.Options {
-			if option == text {
-				return nil
-			}
+		if !slices.Contains(f.Options, text) {
+			return invalid("“%s” must be one of: %s.", f.Label, strings.Join(f.Options, ", "))
 		}
-		return invalid("“%s” must be one of: %s.", f.Label, strings.Join(f.Options, ", "))
 	}
 	return nil
 }

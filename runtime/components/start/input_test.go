@@ -2,6 +2,7 @@ package start_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -36,9 +37,7 @@ func TestInput(t *testing.T) {
 	full := object{"email": "a@example.com", "count": 1.0, "gift": false, "day": "", "site": "", "size": "M", "note": "", "limit": nil}
 	with := func(name string, value any) object {
 		out := object{}
-		for k, v := range full {
-			out[k] = v
-		}
+		maps.Copy(out, full)
 		out[name] = value
 		return out
 	}
