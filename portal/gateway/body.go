@@ -10,10 +10,14 @@ import (
 	"time"
 )
 
+// maxHeld bounds the bytes of all bodies that are held in memory.
+const maxHeld = 32 << 20
+
 // requestBody is the body of a request on its way to a pod: nothing, a small
 // one in memory that can be sent again, or a stream that can be sent once.
 type requestBody struct {
 	small  []byte
+	held   int64 // bytes reserved for small
 	stream *stream
 }
 
@@ -28,7 +32,7 @@ func (g *Gateway) bodyTaken(x *exchange) error {
 	if err := g.readDeadline(x, time.Now().Add(g.config.BodyTimeout)); err != nil {
 		return err
 	}
-	if length < 0 || length > g.config.ReplayBytes {
+	if length < 0 || length > g.config.ReplayBytes || !g.hold(x, length) {
 		x.timeout += g.config.BodyTimeout
 		x.body.stream = &stream{
 			src: http.MaxBytesReader(x.w, x.r.Body, x.flow.maxBody), read: &x.received,
@@ -37,18 +41,34 @@ func (g *Gateway) bodyTaken(x *exchange) error {
 		x.r.Body = x.body.stream
 		return nil
 	}
-	x.body.small = make([]byte, length)
-	n, err := io.ReadFull(x.r.Body, x.body.small)
-	x.received.Store(int64(n))
+	// The buffer grows with what arrives, not with what is announced.
+	var buffer bytes.Buffer
+	n, err := io.CopyN(&buffer, x.r.Body, length)
+	x.received.Store(n)
 	if err != nil {
 		if x.r.Context().Err() != nil {
 			return canceled()
 		}
 		return badBody(err)
 	}
+	x.body.small = buffer.Bytes()
 	x.r.Body = io.NopCloser(bytes.NewReader(x.body.small))
 	return g.readDeadline(x, time.Time{})
 }
+
+// hold reserves memory for a body. Where too much is held already, the body is
+// a stream, which costs nothing but the second attempt.
+func (g *Gateway) hold(x *exchange, length int64) bool {
+	if g.held.Add(length) > maxHeld {
+		g.held.Add(-length)
+		return false
+	}
+	x.body.held = length
+	return true
+}
+
+// letGo gives back what hold reserved.
+func (g *Gateway) letGo(x *exchange) { g.held.Add(-x.body.held) }
 
 // readDeadline bounds how long the client may take. A server that cannot do so
 // (a recorder in a test) is none that a slow client could hold up.

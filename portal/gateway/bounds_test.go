@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -231,6 +232,71 @@ func TestConcurrencyOfAll(t *testing.T) {
 	if got := w.do(call{path: "/anything"}); got.status != http.StatusServiceUnavailable {
 		t.Errorf("the second: %d", got.status)
 	}
+	close(gate)
+	wg.Wait()
+}
+
+// TestManySockets holds a part of promise R15: sockets beyond the limit are
+// closed at once, and those that close make room.
+func TestManySockets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withConfig(func(c *gateway.Config) { c.MaxConnections = 20 }))
+	w.pods(newPod(t, nil))
+	w.public(nil)
+	var conns []net.Conn
+	open := make(chan net.Conn, 200)
+	for range 200 {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", w.front.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	var wg sync.WaitGroup
+	for _, conn := range conns {
+		wg.Go(func() {
+			if err := conn.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+				t.Error(err)
+			}
+			_, err := conn.Read(make([]byte, 1))
+			var timeout net.Error
+			if errors.As(err, &timeout) && timeout.Timeout() {
+				open <- conn
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(open); n != 20 {
+		t.Errorf("%d of 200 sockets were left open, the limit is 20", n)
+	}
+	for _, conn := range conns {
+		conn.Close() //nolint:errcheck // a connection of this test
+	}
+	eventually(t, "there is room again", func() bool {
+		got, err := w.try(t.Context(), call{body: "{}"})
+		return err == nil && got.status == http.StatusOK
+	})
+}
+
+// TestHeldBodiesAreBounded: when many bodies are in memory, others pass as
+// streams.
+func TestHeldBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	gate := make(chan struct{})
+	w := newWorld(t, withConfig(func(c *gateway.Config) { c.ReplayBytes = 1 << 20 }))
+	p := newPod(t, func(rw http.ResponseWriter, r *http.Request) { <-gate; echo(rw, r) })
+	w.pods(p)
+	w.public(nil)
+	body := strings.Repeat("x", 1<<20)
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			if got, err := w.try(t.Context(), call{body: body}); err != nil || got.status != http.StatusOK || got.body != body {
+				t.Errorf("%v %d, %d bytes", err, got.status, len(got.body))
+			}
+		})
+	}
+	eventually(t, "all are being served", func() bool { return len(p.requests()) == 40 })
 	close(gate)
 	wg.Wait()
 }

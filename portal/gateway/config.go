@@ -20,6 +20,9 @@ type Config struct {
 	// MaxInFlight bounds the requests that are served at a time; further ones
 	// are answered with 503. Default 4096.
 	MaxInFlight int
+	// MaxConnections bounds the connections of clients; further ones are closed
+	// at once. Default 4096.
+	MaxConnections int
 	// MaxHeaderBytes bounds the header of a request, and that of an upstream's
 	// answer. Default 32 KiB.
 	MaxHeaderBytes int
@@ -72,6 +75,7 @@ type Limits struct {
 func (c Config) WithDefaults() Config {
 	orDefault(&c.Replicas, 2)
 	orDefault(&c.MaxInFlight, 4096)
+	orDefault(&c.MaxConnections, 4096)
 	orDefault(&c.MaxHeaderBytes, 32<<10)
 	orDefault(&c.ReplayBytes, 64<<10)
 	orDefault(&c.HeaderTimeout, 10*time.Second)
@@ -100,6 +104,7 @@ func (c Config) Validate() error {
 	return errors.Join(
 		within("Replicas", c.Replicas, 1, 1000),
 		within("MaxInFlight", c.MaxInFlight, 1, 1_000_000),
+		within("MaxConnections", c.MaxConnections, 1, 1_000_000),
 		within("MaxHeaderBytes", c.MaxHeaderBytes, 4<<10, 1<<20),
 		within("ReplayBytes", c.ReplayBytes, 0, 1<<20),
 		within("HeaderTimeout", c.HeaderTimeout, time.Millisecond, time.Minute),

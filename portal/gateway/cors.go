@@ -62,6 +62,8 @@ func checkOrigin(s *settings, r *http.Request, t request.Target) error {
 		return forbiddenOrigin()
 	case s.allowsOrigin(origins[0]), sameOrigin(origins[0], t.Host):
 		return nil
+	case origins[0] == "null" && r.Header.Get("Sec-Fetch-Site") == "same-origin":
+		return nil // a page of this host that hides its origin; no script can set that header
 	}
 	return forbiddenOrigin()
 }

@@ -24,6 +24,8 @@ func TestOrigins(t *testing.T) {
 		"NoneListed":     {"An empty list allows nobody.", nil, origin(shop), 403, ""},
 		"Other":          {"Another origin may not, and is not reflected.", []string{shop}, origin("https://evil.example"), 403, ""},
 		"Null":           {"A page without an origin is no listed one.", []string{shop}, origin("null"), 403, ""},
+		"NullOfOwnPage":  {"The flow's own page may hide its origin.", nil, http.Header{"Origin": {"null"}, "Sec-Fetch-Site": {"same-origin"}}, 200, ""},
+		"NullOfOthers":   {"Others may not.", []string{shop}, http.Header{"Origin": {"null"}, "Sec-Fetch-Site": {"same-site"}}, 403, ""},
 		"Prefix":         {"An origin is not matched in part.", []string{shop}, origin("https://shop.example.evil.example"), 403, ""},
 		"Suffix":         {"From neither side.", []string{shop}, origin("https://evilshop.example"), 403, ""},
 		"Subdomain":      {"A subdomain is another origin.", []string{shop}, origin("https://a.shop.example"), 403, ""},

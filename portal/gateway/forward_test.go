@@ -400,7 +400,7 @@ func TestWhatPodsMayNotSay(t *testing.T) {
 	if ids := got.header.Values("X-Request-Id"); len(ids) != 1 || ids[0] == "from the pod" {
 		t.Errorf("request id %q", ids)
 	}
-	for h, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Origin", "Referrer-Policy": "no-referrer"} {
+	for h, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Origin", "Referrer-Policy": "same-origin"} {
 		if values := got.header.Values(h); len(values) != 1 || values[0] != want {
 			t.Errorf("%s is %q", h, values)
 		}

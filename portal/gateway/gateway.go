@@ -85,6 +85,7 @@ type Gateway struct {
 	access     *accessLog
 	touches    *touches
 	inFlight   atomic.Int64
+	held       atomic.Int64 // bytes of bodies in memory
 }
 
 // New returns a Gateway.
@@ -202,6 +203,7 @@ var errServed = errors.New("served")
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, id: newRequestID(), start: g.deps.Now()}
 	defer g.finish(x)
+	defer g.letGo(x)
 	defer g.inFlight.Add(-1)
 	if g.inFlight.Add(1) > int64(g.config.MaxInFlight) {
 		g.refuse(x, busy())
@@ -248,7 +250,8 @@ func (g *Gateway) setHeaders(x *exchange, h http.Header) {
 	h.Set("X-Request-Id", x.id)
 	h.Set("Vary", "Origin")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+	// Not no-referrer: with it browsers send "Origin: null" from a page's own form.
+	h.Set("Referrer-Policy", "same-origin")
 	if h.Get("Content-Security-Policy") == "" {
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	}

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,7 +24,30 @@ func NewServer(config Config, handler http.Handler, log *slog.Logger) *http.Serv
 		IdleTimeout:                  75 * time.Second,
 		MaxHeaderBytes:               config.MaxHeaderBytes,
 		DisableGeneralOptionsHandler: true,
+		ConnState:                    (&connections{most: int64(config.MaxConnections)}).changed,
 		// What clients do wrong is not worth a line in a log each.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// connections counts a server's connections, and closes those that are too
+// many before they cost anything.
+type connections struct {
+	most int64
+	open atomic.Int64
+}
+
+func (c *connections) changed(conn net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if c.open.Add(1) > c.most {
+			// The server then finds it closed, and says so with StateClosed.
+			if err := conn.Close(); err != nil {
+				return // it was closed already, which is what was wanted
+			}
+		}
+	case http.StateClosed, http.StateHijacked:
+		c.open.Add(-1)
+	case http.StateActive, http.StateIdle:
 	}
 }
