@@ -24,6 +24,7 @@ func TestCompileErrors(t *testing.T) {
 		"Ends":        {"An expression must be complete.", "1 +", Invalid, Position{1, 4}, "ends too early"},
 		"Quote":       {"Quotes must be closed.", `input == "a`, Invalid, Position{1, 10}, "a quote is not closed"},
 		"Extra":       {"Nothing may follow.", "input name", Invalid, Position{1, 7}, `"name" does not belong here`},
+		"Keyword":     {"A word of the language cannot follow a dot.", "input.in", Invalid, Position{1, 7}, `write ["in"] instead of .in`},
 		"Lines":       {"Places have lines.", "input\n  + \n foo", UnknownName, Position{3, 2}, `nothing is called "foo"`},
 		"Columns":     {"Columns count characters.", `"日本ü" + foo`, UnknownName, Position{1, 9}, `nothing is called "foo"`},
 		"Suggestion":  {"A misspelt name gets a suggestion.", "Read_odrer.id", UnknownName, Position{1, 1}, "did you mean Read_order?"},

@@ -22,7 +22,11 @@ func syntaxErrors(issues *cel.Issues, at Position) []*Error {
 	case strings.Contains(text, "token recognition error"):
 		return []*Error{errorAt(Invalid, where, "this character does not belong here, or a quote is not closed")}
 	}
-	if word := quotedWord(text); word != "" {
+	word := quotedWord(text)
+	if field, ok := strings.CutPrefix(word, "."); ok && keyword(field) {
+		return []*Error{errorAt(Invalid, where, "%s is a word of the language; write [%q] instead of .%s", field, field, field)}
+	}
+	if word != "" {
 		return []*Error{errorAt(Invalid, where, "%s does not belong here", Quote(word))}
 	}
 	return []*Error{errorAt(Invalid, where, "this is not an expression")}
