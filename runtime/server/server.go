@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -168,21 +169,25 @@ func (s *Server) observe() http.Handler {
 
 // Run serves until ctx ends. Then it answers "not ready" at once, takes
 // requests for the time of DrainDelay, in which everyone learns to go
-// elsewhere, and ends when the runs under way are done.
+// elsewhere, and ends when the runs under way are done. Whatever it started has
+// ended when it returns.
 func (s *Server) Run(ctx context.Context) error {
+	var started sync.WaitGroup
+	defer started.Wait()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	go s.trust.follow(background)
-	go s.handler.background(background)
+
+	s.trim()
+	started.Go(func() { s.trust.follow(background) })
+	started.Go(func() { s.handler.background(background) })
+	started.Go(func() { s.trimWhenIdle(background) })
 
 	runs, metrics := s.newHTTPServer(s), s.newHTTPServer(s.observe())
-	s.trim()
-	go s.trimWhenIdle(background)
 	failed := make(chan error, 2)
-	if err := s.listen(ctx, metrics, s.cfg.MetricsListen, "metrics", failed); err != nil {
+	if err := s.listen(ctx, &started, metrics, s.cfg.MetricsListen, "metrics", failed); err != nil {
 		return err
 	}
-	if err := s.listen(ctx, runs, s.cfg.Listen, "runs", failed); err != nil {
+	if err := s.listen(ctx, &started, runs, s.cfg.Listen, "runs", failed); err != nil {
 		return errors.Join(err, metrics.Close())
 	}
 	select {
@@ -216,16 +221,16 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	}
 }
 
-func (s *Server) listen(ctx context.Context, server *http.Server, address, name string, failed chan<- error) error {
+func (s *Server) listen(ctx context.Context, started *sync.WaitGroup, server *http.Server, address, name string, failed chan<- error) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening for %s: %w", name, err)
 	}
 	s.log.Info("listening", "for", name, "address", listener.Addr().String())
-	go func() {
+	started.Go(func() {
 		if err := server.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("serving %s: %w", name, err)
 		}
-	}()
+	})
 	return nil
 }
