@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,6 +69,10 @@ func (m *Module) run(w http.ResponseWriter, r *http.Request) error {
 	return m.answerRun(w, r, l, body)
 }
 
+// revisionHeader tells our script the revision of the draft that was kept, so
+// that it can send the same form again.
+const revisionHeader = "Weft-Draft-Revision"
+
 // runPost takes the outline's form, keeps the draft, and runs it. Our script
 // asks for the events as they come.
 func (m *Module) runPost(w http.ResponseWriter, r *http.Request, l loaded) error {
@@ -83,6 +88,7 @@ func (m *Module) runPost(w http.ResponseWriter, r *http.Request, l loaded) error
 		return m.answerConflict(w, r, err)
 	}
 	if wantsStream(r) {
+		w.Header().Set(revisionHeader, strconv.FormatInt(l.Revision, 10))
 		return m.answerRun(w, r, l, l.Body)
 	}
 	return m.runForm(w, r, l)

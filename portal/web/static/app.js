@@ -189,8 +189,10 @@
     if (timer) { window.clearTimeout(timer); }
     dirty = false;
     each(form.getElementsByTagName('button'), function (b) { b.disabled = true; });
-    function failed() {
+    function failed(request) {
       /* The page without scripting says best what is wrong. */
+      var revision = request.getResponseHeader('Weft-Draft-Revision');
+      if (revision) { byId('revision').value = revision; }
       each(form.getElementsByTagName('button'), function (b) { b.disabled = false; });
       var field = document.createElement('input');
       field.type = 'hidden';
@@ -206,7 +208,7 @@
       if (request.readyState < 3) { return; }
       if (request.readyState === 4) { window.clearTimeout(wait); }
       if (request.status !== 200 || (request.getResponseHeader('Content-Type') || '').indexOf('text/event-stream') !== 0) {
-        if (request.readyState === 4) { failed(); }
+        if (request.readyState === 4) { failed(request); }
         return;
       }
       if (!seen) { setText(live, ''); }
