@@ -88,7 +88,7 @@ func newFlowHandler(cfg Config, shared *shared, log *slog.Logger) (*flowHandler,
 		keys:    credentials.NewCache(shared.vault(cfg), graph.VaultKeys(spec), log),
 		bodies:  shared.bodies, runs: limits.NewGate(runsAllowed(spec)),
 	}
-	h.metrics = newMetrics(h.runs.Inside)
+	h.metrics = newMetrics(h.runs.Inside, shared.leaks.Count)
 	if h.maxBody <= 0 {
 		h.maxBody = defaultBodyBytes
 	}
@@ -97,7 +97,7 @@ func newFlowHandler(cfg Config, shared *shared, log *slog.Logger) (*flowHandler,
 	}
 	h.runner = engine.New(plan, engine.Options{
 		Credentials: credentials.New(credentials.Files{Dir: cfg.SecretsDir}, h.keys),
-		HTTP:        shared.http, Name: cfg.Name, Workspace: cfg.Workspace, Start: first,
+		HTTP:        shared.http, Name: cfg.Name, Workspace: cfg.Workspace, Start: first, Leaks: shared.leaks,
 	})
 	return h, nil
 }

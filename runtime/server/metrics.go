@@ -23,7 +23,7 @@ const (
 	refusedBusy    = "busy"
 )
 
-func newMetrics(inFlight func() int) *metrics {
+func newMetrics(inFlight func() int, leaked func() int64) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -39,7 +39,9 @@ func newMetrics(inFlight func() int) *metrics {
 	}
 	m.registry.MustRegister(m.runs, m.seconds, m.refused, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "weft_runs_in_flight", Help: "Runs that are under way.",
-	}, func() float64 { return float64(inFlight()) }))
+	}, func() float64 { return float64(inFlight()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "weft_components_overdue", Help: "Components that go on though their time is over.",
+	}, func() float64 { return float64(leaked()) }))
 	// Each series exists from the start: an alert on a counter that appears
 	// with its first error would miss that error.
 	for _, status := range []engine.Status{engine.Succeeded, engine.Failed, engine.Canceled} {

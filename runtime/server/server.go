@@ -20,6 +20,7 @@ import (
 	"github.com/weft-run/weft/runtime/catalog"
 	"github.com/weft-run/weft/runtime/components"
 	"github.com/weft-run/weft/runtime/credentials"
+	"github.com/weft-run/weft/runtime/engine"
 	"github.com/weft-run/weft/runtime/guard"
 	"github.com/weft-run/weft/runtime/limits"
 	"github.com/weft-run/weft/runtime/request"
@@ -46,6 +47,8 @@ type shared struct {
 	catalog *catalog.Catalog
 	http    *http.Client
 	bodies  *limits.Bodies
+	// leaks counts components that go on after their time is over.
+	leaks *engine.Leaks
 }
 
 func newShared(cfg Config) (*shared, error) {
@@ -61,6 +64,7 @@ func newShared(cfg Config) (*shared, error) {
 		catalog: cat,
 		http:    guard.NewClient(guard.Options{Allow: allow}),
 		bodies:  limits.NewBodies(bodiesBudget),
+		leaks:   new(engine.Leaks),
 	}, nil
 }
 

@@ -33,7 +33,7 @@ type testHandler struct {
 
 func newTestHandler(cfg Config, shared *shared) *testHandler {
 	h := &testHandler{cfg: cfg, shared: shared, vault: shared.vault(cfg), runs: limits.NewGate(testRuns)}
-	h.metrics = newMetrics(h.runs.Inside)
+	h.metrics = newMetrics(h.runs.Inside, shared.leaks.Count)
 	return h
 }
 
@@ -113,7 +113,7 @@ func (h *testHandler) run(w http.ResponseWriter, r *http.Request, spec *v1alpha1
 	first, _ := inputOf(spec)
 	runner := engine.New(plan, engine.Options{
 		Credentials: credentials.New(credentials.Files{Dir: h.cfg.SecretsDir}, keys),
-		HTTP:        h.shared.http, Name: h.cfg.Name, Workspace: h.cfg.Workspace, Start: first, Test: true,
+		HTTP:        h.shared.http, Name: h.cfg.Name, Workspace: h.cfg.Workspace, Start: first, Test: true, Leaks: h.shared.leaks,
 	})
 	began := time.Now()
 	var result engine.Result
