@@ -161,4 +161,3 @@ func list(t *testing.T, img v1.Image) []string {
 		names = append(names, h.Name+" "+h.FileInfo().Mode().String()+" 0:0")
 	}
 }
-

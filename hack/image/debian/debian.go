@@ -108,7 +108,7 @@ func (a Archive) download(ctx context.Context, s Set, files []string) error {
 	if !missing {
 		return nil
 	}
-	if err := os.MkdirAll(a.Cache, 0o755); err != nil { //nolint:gosec // packages are public
+	if err := os.MkdirAll(a.Cache, 0o755); err != nil {
 		return fmt.Errorf("making the cache: %w", err)
 	}
 	names, err := closure(ctx, s)

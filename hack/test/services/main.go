@@ -101,7 +101,7 @@ func runCommand(ctx context.Context, args, env []string) (int, error) {
 func up(ctx context.Context, out io.Writer) error {
 	dir := sharedDir()
 	// The server's own user must be able to pass through.
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // see above
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making a directory for data: %w", err)
 	}
 	s := servers.New(dir)

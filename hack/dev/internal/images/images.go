@@ -191,11 +191,12 @@ func (b Builder) debianKey() (string, error) {
 		}
 		fmt.Fprintln(hash, path, info.Size(), info.ModTime().UnixNano())
 	}
-	err = filepath.WalkDir(filepath.Join(b.Root, "hack", "image"), func(path string, d fs.DirEntry, err error) error {
+	sources := os.DirFS(filepath.Join(b.Root, "hack", "image"))
+	err = fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		data, err := os.ReadFile(path)
+		data, err := fs.ReadFile(sources, path)
 		if err != nil {
 			return err //nolint:wrapcheck // wrapped below
 		}

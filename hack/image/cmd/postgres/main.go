@@ -9,6 +9,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,13 +33,13 @@ type config struct {
 }
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "entrypoint:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New("no program was named: want postgres and its options")
 	}
@@ -49,7 +50,7 @@ func run(args []string) error {
 		scripts:      initDirectory,
 	}
 	if args[0] == "postgres" {
-		if err := c.ensure(); err != nil {
+		if err := c.ensure(ctx); err != nil {
 			return err
 		}
 	}
@@ -65,7 +66,7 @@ func run(args []string) error {
 
 // ensure makes the cluster unless there is one. The new cluster grows beside
 // its final place, so that one cut short is thrown away and not served.
-func (c config) ensure() error {
+func (c config) ensure(ctx context.Context) error {
 	if c.data == "" || c.passwordFile == "" {
 		return errors.New("PGDATA and POSTGRES_PASSWORD_FILE must be set")
 	}
@@ -80,7 +81,7 @@ func (c config) ensure() error {
 	if err := os.RemoveAll(fresh); err != nil {
 		return fmt.Errorf("removing an unfinished cluster: %w", err)
 	}
-	if err := c.create(fresh); err != nil {
+	if err := c.create(ctx, fresh); err != nil {
 		return err
 	}
 	if err := os.Rename(fresh, c.data); err != nil {
@@ -91,8 +92,8 @@ func (c config) ensure() error {
 
 // create makes a cluster in dir: passwords everywhere, reachable from the
 // network, and with what the scripts say in it.
-func (c config) create(dir string) error {
-	if err := tool(nil, "initdb", "--pgdata="+dir, "--username="+c.user, "--pwfile="+c.passwordFile,
+func (c config) create(ctx context.Context, dir string) error {
+	if err := tool(ctx, nil, "initdb", "--pgdata="+dir, "--username="+c.user, "--pwfile="+c.passwordFile,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"); err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (c config) create(dir string) error {
 	}
 	slices.Sort(scripts)
 	for _, script := range scripts {
-		if err := apply(dir, script); err != nil {
+		if err := apply(ctx, dir, script); err != nil {
 			return err
 		}
 	}
@@ -128,19 +129,19 @@ func allowNetwork(hba string) error {
 // apply runs the statements of a file in single-user mode: no other process
 // can reach the server meanwhile. That mode goes on after an error, so what it
 // prints must hold none.
-func apply(dir, script string) error {
-	statements, err := os.ReadFile(script) //nolint:gosec // a file that the pod mounts
+func apply(ctx context.Context, dir, script string) error {
+	statements, err := os.ReadFile(script)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", script, err)
 	}
-	return tool(statements, "postgres", "--single", "-D", dir, "-c", "log_error_verbosity=terse", "-c", "log_min_error_statement=panic",
+	return tool(ctx, statements, "postgres", "--single", "-D", dir, "-c", "log_error_verbosity=terse", "-c", "log_min_error_statement=panic",
 		"-c", "exit_on_error=on", "postgres")
 }
 
 // tool runs one of Postgres' programs. What it prints is part of the error
 // only, because statements hold passwords.
-func tool(stdin []byte, name string, args ...string) error {
-	cmd := exec.Command(name, args...)
+func tool(ctx context.Context, stdin []byte, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = strings.NewReader(string(stdin))
 	out, err := cmd.CombinedOutput()
 	if err != nil {

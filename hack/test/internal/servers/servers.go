@@ -75,7 +75,7 @@ func (s *Servers) Start(ctx context.Context) error {
 	if err := s.save(); err != nil {
 		return err
 	}
-	if err := os.Chmod(s.dir, 0o755); err != nil { //nolint:gosec // the server's own user must pass through
+	if err := os.Chmod(s.dir, 0o755); err != nil {
 		return fmt.Errorf("opening %s for the server's user: %w", s.dir, err)
 	}
 	if err := s.startPostgres(ctx); err != nil {
@@ -254,7 +254,11 @@ func freePorts(n int) ([]int, error) {
 			return nil, fmt.Errorf("finding a free port: %w", err)
 		}
 		defer l.Close() //nolint:errcheck // a listener that nobody used
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("finding a free port: %s is no TCP address", l.Addr())
+		}
+		ports = append(ports, addr.Port)
 	}
 	return ports, nil
 }
