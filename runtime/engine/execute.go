@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -57,8 +58,8 @@ func (r *run) open(step int) *execution {
 		r.mu.Unlock()
 		return nil
 	}
-	e := &execution{step: step, started: time.Now(), timeout: r.runner.timeout(step)}
-	e.ctx.run, e.ctx.deadline = r.ctx, e.started.Add(e.timeout)
+	now, timeout := time.Now(), r.runner.timeout(step)
+	e := &execution{step: step, started: now, timeout: timeout, ctx: callContext{run: r.ctx, deadline: now.Add(timeout)}}
 	r.executions++
 	state := &r.steps[step]
 	if state.current = e; !state.busy {
@@ -177,7 +178,7 @@ func (r *run) accept(e *execution, outputs catalog.Outputs) (catalog.Outputs, *f
 	var total int64
 	for port, value := range outputs {
 		size, err := measure(value, limits.ValueBytes)
-		if err == errNotJSON {
+		if errors.Is(err, errNotJSON) {
 			if value, err = normalize(value); err == nil {
 				outputs[port] = value
 				size, err = measure(value, limits.ValueBytes)
@@ -195,12 +196,12 @@ func (r *run) accept(e *execution, outputs catalog.Outputs) (catalog.Outputs, *f
 }
 
 func valueFailure(err error, most int64) *failure {
-	switch err {
-	case errValueTooLarge:
+	switch {
+	case errors.Is(err, errValueTooLarge):
 		return failf(v1alpha1.ErrorTooLarge, "the step's result is larger than %d bytes; let it give less", most)
-	case errValueTooDeep:
+	case errors.Is(err, errValueTooDeep):
 		return failf(v1alpha1.ErrorTooLarge, "the step's result nests too deep")
-	case errNotANumber:
+	case errors.Is(err, errNotANumber):
 		return failf(v1alpha1.ErrorExpression, "the step's result holds a number that cannot be written down; is something divided by zero?")
 	}
 	return failf(v1alpha1.ErrorInternal, "the step's result is not a JSON value; this is a defect of Weft, please report it")

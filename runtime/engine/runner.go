@@ -11,6 +11,7 @@ package engine
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -118,7 +119,7 @@ func (r *run) refuse() *failure {
 	}
 	size, err := measure(r.input, limits.ValueBytes)
 	switch {
-	case err == errValueTooLarge:
+	case errors.Is(err, errValueTooLarge):
 		return failf(v1alpha1.ErrorTooLarge, "the input is larger than %d bytes; send less", limits.ValueBytes)
 	case err != nil:
 		return failf(v1alpha1.ErrorInvalidInput, "the input is not a JSON value, or nests too deep")

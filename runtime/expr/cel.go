@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"fmt"
 	"sync"
 
 	"cel.dev/cel-go/cel"
@@ -50,7 +51,7 @@ func newLanguage() (*language, error) {
 			[]*cel.Type{cel.DoubleType, cel.DoubleType}, cel.DoubleType)),
 	)...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making the language: %w", err)
 	}
 	l := &language{env: env, guarded: map[string][]*functions.Overload{}}
 	return l, l.guard()

@@ -2,7 +2,9 @@ package expr
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -28,8 +30,8 @@ func (s *Scope) Condition(source string) (*Expression, []*Error) {
 	at := Position{1, 1}
 	trimmed := strings.TrimSpace(source)
 	if inner, ok := strings.CutPrefix(trimmed, "{{"); ok && closing(inner) == len(inner)-2 {
-		lead := source[:strings.Index(source, "{{")+2]
-		at = at.after(lead)
+		before, _, _ := strings.Cut(source, "{{")
+		at = at.after(before + "{{")
 		source = inner[:len(inner)-2]
 	}
 	e, errs := s.compile(source, at)
@@ -49,7 +51,7 @@ func (s *Scope) compile(source string, at Position) (*Expression, []*Error) {
 	case !utf8.ValidString(trimmed):
 		return nil, []*Error{errorAt(Invalid, at, "the expression is not valid UTF-8")}
 	}
-	at = at.after(source[:strings.Index(source, trimmed)])
+	at = at.after(source[:len(source)-len(strings.TrimLeftFunc(source, unicode.IsSpace))])
 	if e, ok := s.path(trimmed, at); ok {
 		return e, nil
 	}
@@ -62,7 +64,7 @@ func (s *Scope) compile(source string, at Position) (*Expression, []*Error) {
 // Refs returns what the expression reads.
 func (e *Expression) Refs() []Ref {
 	if e.input != nil {
-		return append(e.refs[:len(e.refs):len(e.refs)], *e.input)
+		return append(slices.Clip(e.refs), *e.input)
 	}
 	return e.refs
 }

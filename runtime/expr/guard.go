@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 
 	"cel.dev/cel-go/cel"
@@ -27,7 +28,7 @@ func (l *language) guard() error {
 	for name, check := range checks() {
 		bindings, err := l.env.Functions()[name].Bindings()
 		if err != nil {
-			return err
+			return fmt.Errorf("reading the bindings of %s: %w", name, err)
 		}
 		for _, b := range bindings {
 			l.guarded[name] = append(l.guarded[name], guarded(b, check))
@@ -36,7 +37,7 @@ func (l *language) guard() error {
 	for _, name := range []string{operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo} {
 		bindings, err := l.env.Functions()[name].Bindings()
 		if err != nil {
-			return err
+			return fmt.Errorf("reading the bindings of %s: %w", name, err)
 		}
 		for _, b := range bindings {
 			if name == operators.Add {
@@ -58,7 +59,7 @@ const (
 func equality() []cel.EnvOption {
 	compare := func(want types.Bool) cel.OverloadOpt {
 		return cel.BinaryBinding(func(a, b ref.Val) ref.Val {
-			if !comparable(a, b) {
+			if !canCompare(a, b) {
 				return types.NewErr(errTooMuch)
 			}
 			equal := types.Equal(a, b)
@@ -83,7 +84,7 @@ func guardEquality(a *ast.AST) {
 		if e.Kind() != ast.CallKind {
 			return
 		}
-		name := ""
+		var name string
 		switch e.AsCall().FunctionName() {
 		case operators.Equals:
 			name = equalFunction
@@ -97,9 +98,9 @@ func guardEquality(a *ast.AST) {
 	}))
 }
 
-// comparable says whether two values can be compared in reasonable time: one of
+// canCompare says whether two values can be compared in reasonable time: one of
 // them is not large.
-func comparable(a, b ref.Val) bool {
+func canCompare(a, b ref.Val) bool {
 	return scalar(a) || scalar(b) || elements(a) <= MaxElements || elements(b) <= MaxElements
 }
 

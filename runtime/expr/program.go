@@ -56,12 +56,16 @@ func (l *language) plan(checked *cel.Ast, called []string) (cel.Program, error) 
 	for _, name := range called {
 		overloads = append(overloads, l.guarded[name]...)
 	}
-	return l.env.Program(checked,
-		cel.Functions(overloads...),
+	p, err := l.env.Program(checked,
+		cel.Functions(overloads...), //nolint:staticcheck // declaring a function anew cannot wrap its binding; this can
 		cel.EvalOptions(cel.OptOptimize),
 		cel.CostLimit(MaxCost),
 		cel.InterruptCheckFrequency(1),
 	)
+	if err != nil {
+		return nil, fmt.Errorf("planning the expression: %w", err)
+	}
+	return p, nil
 }
 
 func (p *program) mayBeBool() bool {
@@ -70,9 +74,9 @@ func (p *program) mayBeBool() bool {
 
 // value evaluates the program on the values of its references.
 func (p *program) value(ctx context.Context, vars Vars, refs []Ref) (any, *Error) {
-	limit := newTimeLimit(ctx)
-	defer limit.stop()
-	out, _, err := p.cel.ContextEval(limit, &activation{vars: vars, refs: refs})
+	ctx, stop := limitTime(ctx)
+	defer stop()
+	out, _, err := p.cel.ContextEval(ctx, &activation{vars: vars, refs: refs})
 	if err != nil {
 		return nil, p.failure(err)
 	}

@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// timeLimit is a context that ends after MaxTime. The time is counted in ticks:
-// where the process is kept from running, many ticks become one, so that a busy
+// timeLimit ends a context after MaxTime. The time is counted in ticks: where
+// the process is kept from running, many ticks become one, so that a busy
 // machine does not make an innocent expression fail.
 type timeLimit struct {
-	context.Context
 	cancel context.CancelFunc
 
 	mu    sync.Mutex
@@ -20,13 +19,14 @@ type timeLimit struct {
 
 const ticksOfMaxTime = 5
 
-func newTimeLimit(ctx context.Context) *timeLimit {
-	l := new(timeLimit)
-	l.Context, l.cancel = context.WithCancel(ctx)
+// limitTime returns a context that ends after MaxTime, or when it is stopped.
+func limitTime(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &timeLimit{cancel: cancel}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.timer = time.AfterFunc(MaxTime/ticksOfMaxTime, l.tick)
-	return l
+	return ctx, l.stop
 }
 
 func (l *timeLimit) tick() {

@@ -3,6 +3,7 @@ package graph
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -167,13 +168,8 @@ func (v *validator) componentLength(component, field, s string, most int) {
 func (v *validator) oneOf(field, s string, words ...string) { v.componentOneOf("", field, s, words...) }
 
 func (v *validator) componentOneOf(component, field, s string, words ...string) {
-	if s == "" {
+	if s == "" || slices.Contains(words, s) {
 		return
-	}
-	for _, word := range words {
-		if s == word {
-			return
-		}
 	}
 	v.problems.addf(component, field, CodeInvalid, "%s is not allowed; use %s", expr.Quote(s), strings.Join(words, " or "))
 }

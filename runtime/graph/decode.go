@@ -32,11 +32,11 @@ const (
 // The flow is nil where there are problems.
 func Decode(data []byte) (*v1alpha1.FlowSpec, []Problem) {
 	if len(data) > MaxBytes {
-		return nil, []Problem{{Field: "flow", Code: CodeTooLarge,
+		return nil, []Problem{{Field: flowField, Code: CodeTooLarge,
 			Message: fmt.Sprintf("the flow is larger than %d bytes; split it into several flows", MaxBytes)}}
 	}
 	if !utf8.Valid(data) {
-		return nil, []Problem{{Field: "flow", Code: CodeInvalid, Message: "the flow is not valid UTF-8"}}
+		return nil, []Problem{{Field: flowField, Code: CodeInvalid, Message: "the flow is not valid UTF-8"}}
 	}
 	s := &scanner{decoder: json.NewDecoder(bytes.NewReader(data))}
 	s.decoder.UseNumber()
@@ -48,7 +48,7 @@ func Decode(data []byte) (*v1alpha1.FlowSpec, []Problem) {
 	}
 	spec := new(v1alpha1.FlowSpec)
 	if err := json.Unmarshal(data, spec); err != nil {
-		return nil, []Problem{{Field: "flow", Code: CodeInvalid, Message: "the flow cannot be read; check that every value has the type that the documentation says"}}
+		return nil, []Problem{{Field: flowField, Code: CodeInvalid, Message: "the flow cannot be read; check that every value has the type that the documentation says"}}
 	}
 	return spec, nil
 }
@@ -91,7 +91,7 @@ func componentPath(path string) (index int, field string, ok bool) {
 // brokenJSON says where the JSON cannot be read on.
 func brokenJSON(data []byte, err error) Problem {
 	if errors.Is(err, errTooDeep) {
-		return Problem{Field: "flow", Code: CodeTooLarge, Message: fmt.Sprintf("the JSON nests deeper than %d levels", MaxDepth)}
+		return Problem{Field: flowField, Code: CodeTooLarge, Message: fmt.Sprintf("the JSON nests deeper than %d levels", MaxDepth)}
 	}
 	offset := len(data)
 	if syntax := new(json.SyntaxError); errors.As(err, &syntax) {
@@ -99,7 +99,7 @@ func brokenJSON(data []byte, err error) Problem {
 	}
 	line := 1 + bytes.Count(data[:offset], []byte("\n"))
 	column := 1 + utf8.RuneCount(data[bytes.LastIndexByte(data[:offset], '\n')+1:offset])
-	return Problem{Field: "flow", Code: CodeInvalid,
+	return Problem{Field: flowField, Code: CodeInvalid,
 		Message: fmt.Sprintf("this is not JSON from line %d, column %d on; is a comma, a quote or a bracket missing?", line, column)}
 }
 
@@ -131,7 +131,7 @@ func (s *scanner) scan() error {
 			return io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("reading the JSON: %w", err)
 		}
 		if err := s.token(token); err != nil {
 			return err
@@ -146,9 +146,9 @@ func (s *scanner) scan() error {
 func (s *scanner) end() error {
 	if _, err := s.decoder.Token(); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return err
+			return fmt.Errorf("reading the JSON: %w", err)
 		}
-		s.problems.add("", "flow", CodeInvalid, "something follows the end of the flow; remove it")
+		s.problems.add("", flowField, CodeInvalid, "something follows the end of the flow; remove it")
 	}
 	return nil
 }
@@ -331,7 +331,7 @@ func (s *scanner) path() string {
 		}
 	}
 	if b.Len() == 0 {
-		return "flow"
+		return flowField
 	}
 	return b.String()
 }

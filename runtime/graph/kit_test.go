@@ -8,7 +8,7 @@ import (
 	"github.com/weft-run/weft/runtime/catalog"
 )
 
-func number(n float64) *float64 { return &n }
+func number(n float64) *float64 { return new(n) }
 
 // testCatalog has component types with every kind of field and port.
 func testCatalog(t testing.TB) *catalog.Catalog {

@@ -5,6 +5,9 @@ import "fmt"
 // MaxProblems is how many problems of one flow are reported.
 const MaxProblems = 500
 
+// flowField is the field of problems of the flow as a whole.
+const flowField = "flow"
+
 // problems collects what is wrong with a flow.
 type problems struct {
 	list []Problem
@@ -18,7 +21,7 @@ func (p *problems) add(component, field, code, message string) {
 	}
 	if !p.full {
 		p.full = true
-		p.list = append(p.list, Problem{Field: "flow", Code: CodeTooLarge,
+		p.list = append(p.list, Problem{Field: flowField, Code: CodeTooLarge,
 			Message: fmt.Sprintf("there are more than %d problems; the others are not listed", MaxProblems-1)})
 	}
 }

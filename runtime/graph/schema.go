@@ -92,10 +92,10 @@ func schemaOf(t reflect.Type) *schema {
 
 func structSchema(t reflect.Type) *schema {
 	s := &schema{kind: object, fields: map[string]*schema{}}
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name != "" && name != "-" {
-			s.fields[name] = schemaOf(t.Field(i).Type)
+			s.fields[name] = schemaOf(field.Type)
 			s.names = append(s.names, name)
 		}
 	}
