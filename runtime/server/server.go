@@ -181,7 +181,6 @@ func (s *Server) Run(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
-	s.trim()
 	started.Go(func() { s.trust.follow(background) })
 	started.Go(func() { s.handler.background(background) })
 	started.Go(func() { s.trimWhenIdle(background) })
@@ -194,6 +193,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.listen(ctx, &started, runs, s.cfg.Listen, "runs", failed); err != nil {
 		return errors.Join(err, metrics.Close())
 	}
+	s.trim()
+	s.log.Info("ready", "mode", s.cfg.Mode)
 	select {
 	case err := <-failed:
 		return errors.Join(err, runs.Close(), metrics.Close())

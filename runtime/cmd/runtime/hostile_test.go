@@ -105,7 +105,7 @@ func TestFloodsAreRefusedAtTheLimit(t *testing.T) {
 // at once.
 func (p *process) unharmed(t *testing.T, before int64) {
 	t.Helper()
-	grown := p.rss() - before
+	grown := p.peak() - before
 	began := time.Now()
 	status, answer := p.post(`{"input":{"name":"Ann"}}`)
 	took := time.Since(began)
@@ -200,7 +200,7 @@ func TestServicesThatAnswerWithoutEnd(t *testing.T) {
 					t.Errorf("got %d %s", status, answer)
 				}
 			}
-			if grown := p.rss() - before; grown > allowedGrowth {
+			if grown := p.peak() - before; grown > allowedGrowth {
 				t.Errorf("grown by %d KiB, want %d at most", grown>>10, allowedGrowth>>10)
 			}
 		})

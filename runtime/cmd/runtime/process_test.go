@@ -154,15 +154,17 @@ func (p *process) line(text string) {
 	defer p.mu.Unlock()
 	p.lines = append(p.lines, text)
 	var entry struct{ Msg, For, Address string }
-	if json.Unmarshal([]byte(text), &entry) != nil || entry.Msg != "listening" {
+	if json.Unmarshal([]byte(text), &entry) != nil {
 		return
 	}
-	if entry.For == "metrics" {
+	switch {
+	case entry.Msg == "ready":
+		close(p.ready)
+	case entry.For == "metrics":
 		p.metrics = "http://" + entry.Address
-		return
+	case entry.For == "runs":
+		p.runs = "http://" + entry.Address
 	}
-	p.runs = "http://" + entry.Address
-	close(p.ready)
 }
 
 func (p *process) log() string {
@@ -232,8 +234,12 @@ func (p *process) post(body string) (int, string) {
 	return resp.StatusCode, string(data)
 }
 
-// rss is the program's resident memory in bytes.
-func (p *process) rss() int64 {
+// rss is the program's resident memory in bytes, peak the most that it ever
+// was.
+func (p *process) rss() int64  { return p.memory("VmRSS:") }
+func (p *process) peak() int64 { return p.memory("VmHWM:") }
+
+func (p *process) memory(kind string) int64 {
 	p.t.Helper()
 	if !measurable {
 		return 0
@@ -243,7 +249,7 @@ func (p *process) rss() int64 {
 		p.t.Skipf("this system does not tell how much memory a process uses: %v", err)
 	}
 	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, kind); ok {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 			if err != nil {
 				p.t.Fatalf("reading the memory: %v", err)
