@@ -26,7 +26,7 @@ func (h handlers) account(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, Account{Success: "true", User: profileOf(user, subject.Workspace)})
+	return server.JSON(w, http.StatusOK, Account{Success: success, User: profileOf(user, subject.Workspace)})
 }
 
 // deleteAccount asks for the password once more: a session that somebody left
@@ -51,7 +51,7 @@ func (h handlers) deleteAccount(w http.ResponseWriter, r *http.Request) error {
 	h.Service.provision()
 	http.SetCookie(w, h.Site.Cookie(sessionCookie, "", -1))
 	const message = "Your account and everything that was only yours are deleted."
-	return h.Site.Reply(w, r, server.Result{Body: Done{Success: "true", Message: message}, Location: "/login", Message: message})
+	return h.Site.Reply(w, r, server.Result{Body: Done{Success: success, Message: message}, Location: "/login", Message: message})
 }
 
 // confirm checks the password of who is signed in, and counts failures like the

@@ -81,7 +81,7 @@ func (c *sessionCache) get(ctx context.Context, id uuid.UUID) (store.Session, er
 	case errors.Is(err, redis.Nil):
 		return store.Session{}, errCacheMiss
 	case err != nil:
-		c.failed("reading", err)
+		c.failed(err)
 		return store.Session{}, errCacheMiss
 	case string(sealed) == revokedMark:
 		return store.Session{}, errCacheRevoked
@@ -104,7 +104,7 @@ func (c *sessionCache) put(ctx context.Context, session store.Session) {
 	}
 	data, err := json.Marshal(session)
 	if err != nil {
-		c.failed("writing", err)
+		c.failed(err)
 		return
 	}
 	life := min(cacheLife, session.ExpiresAt.Sub(c.now()))
@@ -113,10 +113,10 @@ func (c *sessionCache) put(ctx context.Context, session store.Session) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cacheTimeout)
 	defer cancel()
-	sealed := c.sealer.Seal(nil, nil, data, session.ID[:])
+	sealed := c.sealer.Seal(nil, nil, data, session.ID[:]) //nolint:gosec // the sealer draws the nonce
 	err = c.redis.SetArgs(ctx, c.key(session.ID), sealed, redis.SetArgs{Mode: "NX", TTL: life}).Err()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		c.failed("writing", err)
+		c.failed(err)
 	}
 }
 
@@ -149,16 +149,17 @@ func (c *sessionCache) mark(ctx context.Context, ids []uuid.UUID) error {
 		return nil
 	})
 	if err != nil {
-		c.failed("revoking in", err)
+		c.failed(err)
+		return fmt.Errorf("revoking sessions in the cache: %w", err)
 	}
-	return err
+	return nil
 }
 
 func (c *sessionCache) resting() bool { return c.now().UnixNano() < c.restUntil.Load() }
 
 // failed leaves Redis alone for a moment, so that its absence does not slow
 // every request down.
-func (c *sessionCache) failed(what string, err error) {
+func (c *sessionCache) failed(err error) {
 	c.restUntil.Store(c.now().Add(cacheRest).UnixNano())
-	c.log.Warn(what+" the session cache", "error", err)
+	c.log.Warn("the session cache does not answer", "error", err)
 }

@@ -62,7 +62,7 @@ func garbage(t *testing.T) string {
 				return
 			}
 			go func() {
-				defer conn.Close() //nolint:errcheck // it is garbage anyway
+				defer conn.Close()
 				for {
 					if _, err := conn.Read(make([]byte, 512)); err != nil {
 						return
@@ -225,7 +225,7 @@ func TestIdentityServerMisbehaves(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", contentType)
 			w.WriteHeader(status)
-			io.WriteString(w, body) //nolint:errcheck // a test server
+			io.WriteString(w, body)
 		}
 	}
 	const asJSON = "application/json; charset=utf-8"

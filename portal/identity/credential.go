@@ -35,7 +35,7 @@ func credentialOf(r *http.Request, site server.Site) (*credential, error) {
 	cookies := r.CookiesNamed(site.CookieName(sessionCookie))
 	switch len(cookies) {
 	case 0:
-		return nil, nil
+		return nil, nil //nolint:nilnil // nothing shown is an answer of its own
 	case 1:
 		return cookieCredential(cookies[0].Value)
 	default:

@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -76,10 +77,7 @@ func TestSignUpRefuses(t *testing.T) {
 		"EmailPassword": {"And is not the address.", "password", "new@example.com", "Invalid", 400},
 	}
 	for name, tc := range cases {
-		body := map[string]string{}
-		for k, v := range good {
-			body[k] = v
-		}
+		body := maps.Clone(good)
 		body[tc.field] = tc.value
 		answer := portaltest.NewAgent(t, p.URL).JSON(t, "/signup", body)
 		problems, _ := answer.JSON(t)["errors"].([]any)

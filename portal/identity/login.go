@@ -121,5 +121,5 @@ func (h handlers) logout(w http.ResponseWriter, r *http.Request) error {
 	}
 	h.Service.cache.revoke(r.Context(), subject.SessionID)
 	http.SetCookie(w, h.Site.Cookie(sessionCookie, "", -1))
-	return h.Site.Reply(w, r, server.Result{Body: Done{Success: "true", Message: "You are signed out."}, Location: "/login", Message: "You are signed out."})
+	return h.Site.Reply(w, r, server.Result{Body: Done{Success: success, Message: "You are signed out."}, Location: "/login", Message: "You are signed out."})
 }

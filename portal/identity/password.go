@@ -20,7 +20,7 @@ type argon2Params struct {
 	threads uint8
 }
 
-var currentParams = argon2Params{memory: 19 * 1024, time: 2, threads: 1}
+func currentParams() argon2Params { return argon2Params{memory: 19 * 1024, time: 2, threads: 1} }
 
 const (
 	saltBytes = 16
@@ -41,13 +41,13 @@ type hasher struct {
 
 func newHasher(concurrent int) *hasher {
 	h := &hasher{places: make(chan struct{}, concurrent)}
-	h.unknown = encode(currentParams, random(saltBytes), random(hashBytes))
+	h.unknown = encode(currentParams(), random(saltBytes), random(hashBytes))
 	return h
 }
 
 func random(n int) []byte {
 	raw := make([]byte, n)
-	rand.Read(raw) //nolint:errcheck // crypto/rand.Read never fails: it ends the program instead.
+	rand.Read(raw) // never fails: it ends the program instead
 	return raw
 }
 
@@ -58,7 +58,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	}
 	defer h.leave()
 	salt := random(saltBytes)
-	return encode(currentParams, salt, derive(currentParams, password, salt)), nil
+	return encode(currentParams(), salt, derive(currentParams(), password, salt)), nil
 }
 
 // check tells whether the password belongs to the hash.
@@ -91,11 +91,11 @@ func derive(p argon2Params, password string, salt []byte) []byte {
 	return argon2.IDKey([]byte(password), salt, p.time, p.memory, p.threads, hashBytes)
 }
 
-var base64Hash = base64.RawStdEncoding.Strict()
+func base64Hash() *base64.Encoding { return base64.RawStdEncoding.Strict() }
 
 func encode(p argon2Params, salt, hash []byte) string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.time, p.threads,
-		base64Hash.EncodeToString(salt), base64Hash.EncodeToString(hash))
+		base64Hash().EncodeToString(salt), base64Hash().EncodeToString(hash))
 }
 
 var errBadHash = errors.New("the stored password hash is damaged")
@@ -108,8 +108,8 @@ func decode(encoded string) (p argon2Params, salt, hash []byte, err error) {
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
 		return p, nil, nil, errBadHash
 	}
-	salt, errSalt := base64Hash.DecodeString(parts[4])
-	hash, errHash := base64Hash.DecodeString(parts[5])
+	salt, errSalt := base64Hash().DecodeString(parts[4])
+	hash, errHash := base64Hash().DecodeString(parts[5])
 	if errSalt != nil || errHash != nil || len(hash) != hashBytes || p.time == 0 || p.threads == 0 || p.memory > 1<<20 {
 		return p, nil, nil, errBadHash
 	}

@@ -11,7 +11,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/weft-run/weft/api/v1alpha1"
@@ -154,7 +153,7 @@ func (p *Provisioner) remove(ctx context.Context, w store.WorkspaceWork) error {
 	if !found.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	uid := types.UID(found.UID)
+	uid := found.UID
 	err = p.kube.Delete(ctx, &found, client.Preconditions{UID: &uid, ResourceVersion: &found.ResourceVersion})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting the object: %w", err)

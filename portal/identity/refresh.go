@@ -44,5 +44,5 @@ func (h handlers) refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, Refreshed{Success: "true", JWT: token, RefreshToken: refreshText(next)})
+	return server.JSON(w, http.StatusOK, Refreshed{Success: success, JWT: token, RefreshToken: refreshText(next)})
 }

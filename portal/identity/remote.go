@@ -76,7 +76,7 @@ func (v *Remote) Verify(ctx context.Context, r *http.Request) (Subject, error) {
 func (v *Remote) ask(question *http.Request) (subject Subject, err error) {
 	answer, err := v.client.Do(question)
 	if err != nil {
-		return Subject{}, err
+		return Subject{}, fmt.Errorf("asking the identity server: %w", err)
 	}
 	defer func() {
 		if closing := answer.Body.Close(); err == nil {
@@ -100,7 +100,7 @@ func (v *Remote) ask(question *http.Request) (subject Subject, err error) {
 		return Subject{}, errors.New("the identity server's answer cannot be read")
 	}
 	s := v1.Subject
-	if v1.Success != "true" || s.UserID == uuid.Nil || s.SessionID == uuid.Nil || s.Workspace.ID == uuid.Nil || s.Workspace.Name == "" {
+	if v1.Success != success || s.UserID == uuid.Nil || s.SessionID == uuid.Nil || s.Workspace.ID == uuid.Nil || s.Workspace.Name == "" {
 		return Subject{}, errors.New("the identity server's answer names nobody")
 	}
 	return s, nil

@@ -63,6 +63,9 @@ func Routes(d Deps) []server.Route {
 	}
 }
 
+// success is what the owner's clients look for: a text, not a boolean.
+const success = "true"
+
 // nothing is the body of requests that carry none.
 type nothing struct{}
 
@@ -77,7 +80,7 @@ func (h handlers) verify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, verdict{Success: "true", Subject: subject})
+	return server.JSON(w, http.StatusOK, verdict{Success: success, Subject: subject})
 }
 
 func (h handlers) jwks(w http.ResponseWriter, _ *http.Request) error {

@@ -56,7 +56,7 @@ func (h handlers) welcome(w http.ResponseWriter, r *http.Request, o opened, subj
 	}
 	http.SetCookie(w, h.Site.Cookie(sessionCookie, cookieValue(o.stored.ID, o.secret), sessionLife))
 	return h.Site.Reply(w, r, server.Result{
-		Body:     Welcome{Success: "true", JWT: token, RefreshToken: o.refresh, User: profileOf(user, subject.Workspace)},
+		Body:     Welcome{Success: success, JWT: token, RefreshToken: o.refresh, User: profileOf(user, subject.Workspace)},
 		Location: location,
 	})
 }

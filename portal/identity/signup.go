@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/mail"
 	"strings"
@@ -138,7 +139,7 @@ func (h handlers) newAccount(r *http.Request, q signupRequest) (store.NewAccount
 	}
 	birth, err := time.Parse(birthLayout, q.Birth)
 	if err != nil {
-		return store.NewAccount{}, opened{}, err
+		return store.NewAccount{}, opened{}, fmt.Errorf("reading a date of birth: %w", err)
 	}
 	session := h.Service.open()
 	return store.NewAccount{

@@ -69,7 +69,7 @@ func newTokens(k keys.Identity) (*tokens, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.signed[header] = key.Private.Public().(ed25519.PublicKey)
+		t.signed[header] = ed25519.PublicKey(key.Private[ed25519.SeedSize:])
 	}
 	for i, key := range k.Encryption {
 		encrypter, err := newEncrypter(key)
@@ -124,7 +124,11 @@ func encrypt(encrypter jose.Encrypter, signed string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encrypting an access token: %w", err)
 	}
-	return object.CompactSerialize()
+	token, err := object.CompactSerialize()
+	if err != nil {
+		return "", fmt.Errorf("writing an access token: %w", err)
+	}
+	return token, nil
 }
 
 // mint returns an access token of a session.
@@ -239,21 +243,23 @@ func (c *rawClaims) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+var errNotAsked = errors.New("claims are judged elsewhere")
+
 // GetExpirationTime and its siblings are what golang-jwt asks of claims; it is
 // told not to judge them.
-func (c rawClaims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, nil }
+func (c rawClaims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, errNotAsked }
 
 // GetIssuedAt tells nothing.
-func (c rawClaims) GetIssuedAt() (*jwt.NumericDate, error) { return nil, nil }
+func (c rawClaims) GetIssuedAt() (*jwt.NumericDate, error) { return nil, errNotAsked }
 
 // GetNotBefore tells nothing.
-func (c rawClaims) GetNotBefore() (*jwt.NumericDate, error) { return nil, nil }
+func (c rawClaims) GetNotBefore() (*jwt.NumericDate, error) { return nil, errNotAsked }
 
 // GetIssuer tells nothing.
-func (c rawClaims) GetIssuer() (string, error) { return "", nil }
+func (c rawClaims) GetIssuer() (string, error) { return "", errNotAsked }
 
 // GetSubject tells nothing.
-func (c rawClaims) GetSubject() (string, error) { return "", nil }
+func (c rawClaims) GetSubject() (string, error) { return "", errNotAsked }
 
 // GetAudience tells nothing.
-func (c rawClaims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }
+func (c rawClaims) GetAudience() (jwt.ClaimStrings, error) { return nil, errNotAsked }

@@ -63,7 +63,7 @@ func TestTokenRoundTrip(t *testing.T) {
 		t.Errorf("claims (-want +got):\n%s", diff)
 	}
 	for _, secret := range []string{"john", "Doe", "abc123"} {
-		for _, part := range strings.Split(token, ".") {
+		for part := range strings.SplitSeq(token, ".") {
 			plain, _ := base64.RawURLEncoding.DecodeString(part)
 			if strings.Contains(string(plain), secret) {
 				t.Errorf("the token shows %q without its key", secret)
@@ -151,11 +151,11 @@ func newBender(t *testing.T, k keys.Identity) bender {
 }
 
 // in replaces a part of the header or of the claims.
-func (b bender) in(old, new string) bender {
+func (b bender) in(old, by string) bender {
 	if !strings.Contains(b.head, old) && !strings.Contains(b.body, old) {
 		b.t.Fatalf("nothing to bend: %s", old)
 	}
-	b.head, b.body = strings.Replace(b.head, old, new, 1), strings.Replace(b.body, old, new, 1)
+	b.head, b.body = strings.Replace(b.head, old, by, 1), strings.Replace(b.body, old, by, 1)
 	return b
 }
 
@@ -201,6 +201,7 @@ func (b bender) sealedWith(signed string, enc jose.ContentEncryption, alg jose.K
 }
 
 func bentTokens(t *testing.T, k keys.Identity) map[string]string {
+	t.Helper()
 	g := newBender(t, k)
 	other := material(t)
 	public := k.Signing[0].Private.Public().(ed25519.PublicKey)

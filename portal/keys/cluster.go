@@ -18,13 +18,14 @@ const (
 	componentName = "app.kubernetes.io/part-of"
 )
 
-// objectNames are the Secrets of a system namespace, and the ConfigMap, by the
-// file that is in them.
-var objectNames = map[string]string{
-	IdentityFile: "weft-identity-keys",
-	RequestFile:  "weft-request-keys",
-	VaultFile:    "weft-vault-kek",
-	TrustFile:    "weft-trust",
+// objectName is the Secret, or the ConfigMap, that a file is in.
+func objectName(file string) string {
+	return map[string]string{
+		IdentityFile: "weft-identity-keys",
+		RequestFile:  "weft-request-keys",
+		VaultFile:    "weft-vault-kek",
+		TrustFile:    "weft-trust",
+	}[file]
 }
 
 // Cluster keeps key material in Secrets of one namespace, and what is public in
@@ -36,12 +37,12 @@ type Cluster struct {
 
 // Get reads a file of its Secret.
 func (c Cluster) Get(ctx context.Context, file string) ([]byte, error) {
-	secret, err := c.Client.CoreV1().Secrets(c.Namespace).Get(ctx, objectNames[file], metav1.GetOptions{})
+	secret, err := c.Client.CoreV1().Secrets(c.Namespace).Get(ctx, objectName(file), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, ErrAbsent
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("getting the Secret: %w", err)
 	}
 	data, ok := secret.Data[file]
 	if !ok {
@@ -54,7 +55,7 @@ func (c Cluster) Get(ctx context.Context, file string) ([]byte, error) {
 func (c Cluster) Create(ctx context.Context, file string, data []byte) error {
 	_, err := c.Client.CoreV1().Secrets(c.Namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: objectNames[file], Namespace: c.Namespace,
+			Name: objectName(file), Namespace: c.Namespace,
 			Labels: map[string]string{managedBy: fieldManager, componentName: "weft"},
 		},
 		Data: map[string][]byte{file: data},
@@ -62,7 +63,10 @@ func (c Cluster) Create(ctx context.Context, file string, data []byte) error {
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("creating the Secret: %w", err)
+	}
+	return nil
 }
 
 // Publish applies the ConfigMap weft-trust.
@@ -70,24 +74,27 @@ func (c Cluster) Publish(ctx context.Context, file string, data []byte) error {
 	patch, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap",
 		"metadata": map[string]any{
-			"name": objectNames[file], "namespace": c.Namespace,
+			"name": objectName(file), "namespace": c.Namespace,
 			"labels": map[string]string{managedBy: fieldManager, componentName: "weft"},
 		},
 		"data": map[string]string{file: string(data)},
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("writing the ConfigMap: %w", err)
 	}
 	force := true
-	_, err = c.Client.CoreV1().ConfigMaps(c.Namespace).Patch(ctx, objectNames[file], types.ApplyPatchType, patch,
+	_, err = c.Client.CoreV1().ConfigMaps(c.Namespace).Patch(ctx, objectName(file), types.ApplyPatchType, patch,
 		metav1.PatchOptions{FieldManager: fieldManager, Force: &force})
-	return err
+	if err != nil {
+		return fmt.Errorf("applying the ConfigMap: %w", err)
+	}
+	return nil
 }
 
 // Name says where the file is.
 func (c Cluster) Name(file string) string {
 	if file == TrustFile {
-		return fmt.Sprintf("ConfigMap %s/%s", c.Namespace, objectNames[file])
+		return fmt.Sprintf("ConfigMap %s/%s", c.Namespace, objectName(file))
 	}
-	return fmt.Sprintf("Secret %s/%s", c.Namespace, objectNames[file])
+	return fmt.Sprintf("Secret %s/%s", c.Namespace, objectName(file))
 }

@@ -62,7 +62,7 @@ func NewIdentity() ([]byte, error) {
 
 func newKey() keyText {
 	var raw [32]byte
-	rand.Read(raw[:]) //nolint:errcheck // crypto/rand.Read never fails: it ends the program instead.
+	rand.Read(raw[:]) // never fails: it ends the program instead
 	return keyText{Key: base64.RawURLEncoding.EncodeToString(raw[:])}
 }
 
@@ -84,7 +84,7 @@ func ParseIdentity(data []byte) (Identity, error) {
 		if err != nil {
 			return Identity{}, err
 		}
-		keys.Signing = append(keys.Signing, Signing{ID: requesttoken.KeyID(private.Public().(ed25519.PublicKey)), Private: private})
+		keys.Signing = append(keys.Signing, Signing{ID: requesttoken.KeyID(publicOf(private)), Private: private})
 	}
 	for _, text := range file.Encryption {
 		raw, err := text.raw()
@@ -115,6 +115,10 @@ func (k keyText) ed25519() (ed25519.PrivateKey, error) {
 
 // Request holds the keys that sign request tokens. The first signs.
 type Request []ed25519.PrivateKey
+
+func publicOf(private ed25519.PrivateKey) ed25519.PublicKey {
+	return ed25519.PublicKey(private[ed25519.SeedSize:])
+}
 
 type requestFile struct {
 	Signing []keyText `json:"signing"`
@@ -149,7 +153,7 @@ func ParseRequest(data []byte) (Request, error) {
 func (r Request) Trust() (requesttoken.KeySet, error) {
 	public := make([]ed25519.PublicKey, 0, len(r))
 	for _, private := range r {
-		public = append(public, private.Public().(ed25519.PublicKey))
+		public = append(public, publicOf(private))
 	}
 	return requesttoken.NewKeySet(public...)
 }

@@ -36,22 +36,26 @@ type Place interface {
 	Name(file string) string
 }
 
-// kinds are the secrets that there are.
-var kinds = []struct {
+// kind is a secret that must be there.
+type kind struct {
 	file  string
-	make  func() ([]byte, error)
+	fresh func() ([]byte, error)
 	check func(data []byte) error
-}{
-	{IdentityFile, NewIdentity, func(data []byte) error { _, err := ParseIdentity(data); return err }},
-	{RequestFile, NewRequest, func(data []byte) error { _, err := ParseRequest(data); return err }},
-	{VaultFile, NewVault, func(data []byte) error { _, err := ParseVault(data); return err }},
+}
+
+func kinds() []kind {
+	return []kind{
+		{IdentityFile, NewIdentity, func(data []byte) error { _, err := ParseIdentity(data); return err }},
+		{RequestFile, NewRequest, func(data []byte) error { _, err := ParseRequest(data); return err }},
+		{VaultFile, NewVault, func(data []byte) error { _, err := ParseVault(data); return err }},
+	}
 }
 
 // Init makes what is missing and checks what is there. It is safe to repeat,
 // and for several to run at once: the first one's keys stand.
 func Init(ctx context.Context, place Place) error {
-	for _, kind := range kinds {
-		if err := ensure(ctx, place, kind.file, kind.make); err != nil {
+	for _, kind := range kinds() {
+		if err := ensure(ctx, place, kind.file, kind.fresh); err != nil {
 			return err
 		}
 		data, err := place.Get(ctx, kind.file)
@@ -65,7 +69,7 @@ func Init(ctx context.Context, place Place) error {
 	return publish(ctx, place)
 }
 
-func ensure(ctx context.Context, place Place, file string, make func() ([]byte, error)) error {
+func ensure(ctx context.Context, place Place, file string, fresh func() ([]byte, error)) error {
 	_, err := place.Get(ctx, file)
 	if err == nil {
 		return nil
@@ -73,7 +77,7 @@ func ensure(ctx context.Context, place Place, file string, make func() ([]byte, 
 	if !errors.Is(err, ErrAbsent) {
 		return fmt.Errorf("reading %s: %w", place.Name(file), err)
 	}
-	data, err := make()
+	data, err := fresh()
 	if err != nil {
 		return err
 	}
@@ -114,7 +118,7 @@ func damaged(name string, err error) error {
 // mounted Secrets, or a developer's.
 type Dir string
 
-func (d Dir) path(file string) string { return filepath.Join(string(d), objectNames[file], file) }
+func (d Dir) path(file string) string { return filepath.Join(string(d), objectName(file), file) }
 
 // Get reads a file.
 func (d Dir) Get(_ context.Context, file string) ([]byte, error) {
@@ -122,7 +126,10 @@ func (d Dir) Get(_ context.Context, file string) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrAbsent
 	}
-	return data, err
+	if err != nil {
+		return nil, fmt.Errorf("reading a file: %w", err)
+	}
+	return data, nil
 }
 
 // Create writes a file, whole or not at all, unless there is one.
@@ -144,17 +151,20 @@ func (d Dir) Publish(_ context.Context, file string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(temporary, d.path(file))
+	if err := os.Rename(temporary, d.path(file)); err != nil {
+		return fmt.Errorf("putting a file in its place: %w", err)
+	}
+	return nil
 }
 
 func (d Dir) write(file string, data []byte, mode fs.FileMode) (name string, err error) {
 	folder := filepath.Dir(d.path(file))
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return "", err
+		return "", fmt.Errorf("making the folder: %w", err)
 	}
 	f, err := os.CreateTemp(folder, ".new-*")
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("making a file: %w", err)
 	}
 	_, err = f.Write(data)
 	return f.Name(), errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())

@@ -22,19 +22,19 @@ type Answer struct {
 }
 
 // JSON decodes the body.
-func (a Answer) JSON(t testing.TB) map[string]any {
-	t.Helper()
+func (a Answer) JSON(tb testing.TB) map[string]any {
+	tb.Helper()
 	var body map[string]any
 	if err := json.Unmarshal([]byte(a.Body), &body); err != nil {
-		t.Fatalf("answer %d is not a JSON object: %q", a.Status, a.Body)
+		tb.Fatalf("answer %d is not a JSON object: %q", a.Status, a.Body)
 	}
 	return body
 }
 
 // Text returns a text of the JSON body, by the names that lead to it.
-func (a Answer) Text(t testing.TB, path ...string) string {
-	t.Helper()
-	var at any = a.JSON(t)
+func (a Answer) Text(tb testing.TB, path ...string) string {
+	tb.Helper()
+	var at any = a.JSON(tb)
 	for _, name := range path {
 		object, _ := at.(map[string]any)
 		at = object[name]
@@ -54,11 +54,11 @@ type Agent struct {
 }
 
 // NewAgent returns a client that has been nowhere yet.
-func NewAgent(t testing.TB, base string) *Agent {
-	t.Helper()
+func NewAgent(tb testing.TB, base string) *Agent {
+	tb.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		t.Fatalf("making a cookie jar: %v", err)
+		tb.Fatalf("making a cookie jar: %v", err)
 	}
 	return &Agent{Base: base, Client: &http.Client{
 		Jar: jar, Timeout: time.Minute,
@@ -67,11 +67,11 @@ func NewAgent(t testing.TB, base string) *Agent {
 }
 
 // Do sends a request. Options change it before it is sent.
-func (a *Agent) Do(t testing.TB, method, path, contentType, body string, options ...func(*http.Request)) Answer {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, a.Base+path, strings.NewReader(body))
+func (a *Agent) Do(tb testing.TB, method, path, contentType, body string, options ...func(*http.Request)) Answer {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(tb.Context(), method, a.Base+path, strings.NewReader(body))
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+		tb.Fatalf("%s %s: %v", method, path, err)
 	}
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
@@ -87,44 +87,44 @@ func (a *Agent) Do(t testing.TB, method, path, contentType, body string, options
 	}
 	response, err := a.Client.Do(r)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+		tb.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // reading it is what counts
+	defer response.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
 	if err != nil {
-		t.Fatalf("reading the answer of %s %s: %v", method, path, err)
+		tb.Fatalf("reading the answer of %s %s: %v", method, path, err)
 	}
 	return Answer{Status: response.StatusCode, Header: response.Header, Body: string(data)}
 }
 
 // Get sends a GET.
-func (a *Agent) Get(t testing.TB, path string, options ...func(*http.Request)) Answer {
-	t.Helper()
-	return a.Do(t, http.MethodGet, path, "", "", options...)
+func (a *Agent) Get(tb testing.TB, path string, options ...func(*http.Request)) Answer {
+	tb.Helper()
+	return a.Do(tb, http.MethodGet, path, "", "", options...)
 }
 
 // JSON posts a JSON body.
-func (a *Agent) JSON(t testing.TB, path string, body any, options ...func(*http.Request)) Answer {
-	t.Helper()
+func (a *Agent) JSON(tb testing.TB, path string, body any, options ...func(*http.Request)) Answer {
+	tb.Helper()
 	var out bytes.Buffer
 	if err := json.NewEncoder(&out).Encode(body); err != nil {
-		t.Fatalf("encoding the body for %s: %v", path, err)
+		tb.Fatalf("encoding the body for %s: %v", path, err)
 	}
-	return a.Do(t, http.MethodPost, path, "application/json", out.String(), options...)
+	return a.Do(tb, http.MethodPost, path, "application/json", out.String(), options...)
 }
 
 // Form posts a form, as it is.
-func (a *Agent) Form(t testing.TB, path string, form url.Values, options ...func(*http.Request)) Answer {
-	t.Helper()
-	return a.Do(t, http.MethodPost, path, "application/x-www-form-urlencoded", form.Encode(), options...)
+func (a *Agent) Form(tb testing.TB, path string, form url.Values, options ...func(*http.Request)) Answer {
+	tb.Helper()
+	return a.Do(tb, http.MethodPost, path, "application/x-www-form-urlencoded", form.Encode(), options...)
 }
 
 // Cookie returns the value of a cookie.
-func (a *Agent) Cookie(t testing.TB, name string) string {
-	t.Helper()
+func (a *Agent) Cookie(tb testing.TB, name string) string {
+	tb.Helper()
 	base, err := url.Parse(a.Base)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, cookie := range a.Client.Jar.Cookies(base) {
 		if cookie.Name == name {

@@ -91,98 +91,98 @@ func (l *Log) String() string {
 }
 
 // Redis returns a client of the test server. Without one, the test is skipped.
-func Redis(t testing.TB) *redis.Client {
-	t.Helper()
+func Redis(tb testing.TB) *redis.Client {
+	tb.Helper()
 	address := os.Getenv(redisEnv)
 	if address == "" {
-		t.Skip(redisEnv + " is not set")
+		tb.Skip(redisEnv + " is not set")
 	}
 	c, err := server.OpenRedis(address)
 	if err != nil {
-		t.Fatalf("opening Redis: %v", err)
+		tb.Fatalf("opening Redis: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Errorf("closing Redis: %v", err)
+			tb.Errorf("closing Redis: %v", err)
 		}
 	})
 	return c
 }
 
 // FakeCluster returns a cluster that holds the objects.
-func FakeCluster(t testing.TB, objects ...client.Object) client.WithWatch {
-	t.Helper()
+func FakeCluster(tb testing.TB, objects ...client.Object) client.WithWatch {
+	tb.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
-			t.Fatalf("registering the kinds: %v", err)
+			tb.Fatalf("registering the kinds: %v", err)
 		}
 	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
 }
 
 // New prepares a portal without serving it.
-func New(t testing.TB, options ...func(*Portal)) *Portal {
-	t.Helper()
-	p := &Portal{Database: storetest.New(t), Log: &Log{}, Clock: &Clock{}, cachePrefix: "weft-test-" + strings.ToLower(rand.Text()[:8]) + ":"}
+func New(tb testing.TB, options ...func(*Portal)) *Portal {
+	tb.Helper()
+	p := &Portal{Database: storetest.New(tb), Log: &Log{}, Clock: &Clock{}, cachePrefix: "weft-test-" + strings.ToLower(rand.Text()[:8]) + ":"}
 	address, err := url.Parse("http://localhost:30080")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	gateway, err := url.Parse("http://localhost:30081")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	cluster := FakeCluster(t)
+	cluster := FakeCluster(tb)
 	p.Deps = server.Deps{
-		Store: p.Database.Store, Redis: Redis(t), Kube: cluster, Cache: cluster,
+		Store: p.Database.Store, Redis: Redis(tb), Kube: cluster, Cache: cluster,
 		Site: server.Site{Portal: address, Gateway: gateway, SystemNamespace: "weft-system"},
 		Log:  slog.New(slog.NewTextHandler(p.Log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: p.Clock.Now,
 	}
 	for _, option := range options {
 		option(p)
 	}
-	p.keys(t)
-	p.Identity = p.NewIdentity(t)
+	p.keys(tb)
+	p.Identity = p.NewIdentity(tb)
 	return p
 }
 
-func (p *Portal) keys(t testing.TB) {
-	t.Helper()
+func (p *Portal) keys(tb testing.TB) {
+	tb.Helper()
 	made, err := keys.NewIdentity()
 	if err == nil {
 		p.Keys, err = keys.ParseIdentity(made)
 	}
 	if err != nil {
-		t.Fatalf("making identity keys: %v", err)
+		tb.Fatalf("making identity keys: %v", err)
 	}
 	if made, err = keys.NewRequest(); err == nil {
 		p.Requests, err = keys.ParseRequest(made)
 	}
 	if err != nil {
-		t.Fatalf("making request keys: %v", err)
+		tb.Fatalf("making request keys: %v", err)
 	}
 }
 
 // NewIdentity returns another replica of the identity module.
-func (p *Portal) NewIdentity(t testing.TB) *identity.Service {
-	t.Helper()
+func (p *Portal) NewIdentity(tb testing.TB) *identity.Service {
+	tb.Helper()
 	service, err := identity.New(identity.Config{
 		Store: p.Deps.Store, Redis: p.Deps.Redis, CachePrefix: p.cachePrefix,
 		Keys: p.Keys, Site: p.Deps.Site, Log: p.Deps.Log, Now: p.Deps.Now,
 	})
 	if err != nil {
-		t.Fatalf("preparing the identity module: %v", err)
+		tb.Fatalf("preparing the identity module: %v", err)
 	}
 	return service
 }
 
 // IdentityRoutes returns the table of the identity module.
-func (p *Portal) IdentityRoutes(t testing.TB) []server.Route {
-	t.Helper()
+func (p *Portal) IdentityRoutes(tb testing.TB) []server.Route {
+	tb.Helper()
 	trust, err := p.Requests.Trust()
 	if err != nil {
-		t.Fatalf("reading the request keys: %v", err)
+		tb.Fatalf("reading the request keys: %v", err)
 	}
 	return identity.Routes(identity.Deps{Deps: p.Deps, Service: p.Identity, Trust: trust})
 }
@@ -198,24 +198,24 @@ func (p *Portal) TokenRoute() server.Route {
 }
 
 // Serve serves a table, with this portal's identity module deciding.
-func (p *Portal) Serve(t testing.TB, routes []server.Route) string {
-	t.Helper()
-	p.URL = p.ServeWith(t, p.Identity, routes)
+func (p *Portal) Serve(tb testing.TB, routes []server.Route) string {
+	tb.Helper()
+	p.URL = p.ServeWith(tb, p.Identity, routes)
 	return p.URL
 }
 
 // ServeWith serves a table, with a verifier of the caller's.
-func (p *Portal) ServeWith(t testing.TB, v identity.Verifier, routes []server.Route) string {
-	t.Helper()
+func (p *Portal) ServeWith(tb testing.TB, v identity.Verifier, routes []server.Route) string {
+	tb.Helper()
 	handler, err := server.New(server.Options{
 		Routes: routes, Authenticator: identity.NewAuthenticator(v, p.Deps.Site), Pages: p.Deps.Pages, Site: p.Deps.Site, Log: p.Deps.Log,
 		Parse: func(r *http.Request) error { _, err := request.Parse(r); return err },
 	})
 	if err != nil {
-		t.Fatalf("preparing the server: %v", err)
+		tb.Fatalf("preparing the server: %v", err)
 	}
 	listening := httptest.NewServer(handler)
-	t.Cleanup(listening.Close)
+	tb.Cleanup(listening.Close)
 	return listening.URL
 }
 
@@ -224,34 +224,34 @@ const Password = "correct horse battery"
 
 // SignUp makes an account and returns an agent that holds its session cookie
 // and token, and the answer.
-func (p *Portal) SignUp(t testing.TB, email string) (*Agent, Answer) {
-	t.Helper()
-	return SignUp(t, p.URL, email)
+func (p *Portal) SignUp(tb testing.TB, email string) (*Agent, Answer) {
+	tb.Helper()
+	return SignUp(tb, p.URL, email)
 }
 
 // SignUp makes an account at an address.
-func SignUp(t testing.TB, base, email string) (*Agent, Answer) {
-	t.Helper()
-	agent := NewAgent(t, base)
-	answer := agent.JSON(t, "/signup", map[string]string{"name": "John Doe", "email": email, "birth": "17/12/1990", "password": Password})
+func SignUp(tb testing.TB, base, email string) (*Agent, Answer) {
+	tb.Helper()
+	agent := NewAgent(tb, base)
+	answer := agent.JSON(tb, "/signup", map[string]string{"name": "John Doe", "email": email, "birth": "17/12/1990", "password": Password})
 	if answer.Status != http.StatusOK {
-		t.Fatalf("signing up: %d %s", answer.Status, answer.Body)
+		tb.Fatalf("signing up: %d %s", answer.Status, answer.Body)
 	}
-	agent.Bearer = answer.Text(t, "jwt")
+	agent.Bearer = answer.Text(tb, "jwt")
 	return agent, answer
 }
 
 // Eventually waits until ok, looking often, and fails the test after a while.
-func Eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+func Eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for !ok() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("did not happen in time: %s", what)
+			tb.Fatalf("did not happen in time: %s", what)
 		case <-ticker.C:
 		}
 	}

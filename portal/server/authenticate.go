@@ -32,11 +32,11 @@ const (
 )
 
 // authenticated applies a route's Access.
-func (s *server) authenticated(route Route, w http.ResponseWriter, r *http.Request) (*http.Request, error) {
-	switch route.Access.kind {
-	case accessGuarded:
+func (s *server) authenticated(route Route, r *http.Request) (*http.Request, error) {
+	if route.Access.kind == accessGuarded {
 		return route.Access.guard(r)
-	case accessPublic:
+	}
+	if route.Access.kind == accessPublic {
 		return s.attachQuietly(r), nil
 	}
 	caller, err := s.auth.Authenticate(r)

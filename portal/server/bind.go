@@ -84,8 +84,7 @@ func bindJSON(r *http.Request, into any) error {
 }
 
 func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
 	}
 	return &Error{Status: http.StatusBadRequest, Message: "The request's body could not be read.", Cause: err}
@@ -105,8 +104,7 @@ func DecodeJSON(body []byte, into any) error {
 		return malformed("There is something after the end of the JSON value.", nil)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return Invalid(FieldError{Field: wrong.Field, Code: CodeInvalid, Message: fmt.Sprintf("Field %q must not be a %s.", wrong.Field, wrong.Value)})
 		}
 		return malformed("The body is not valid JSON.", err)
@@ -190,15 +188,13 @@ func printable(name string) string {
 	return name
 }
 
-var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
-
 // fieldsOf returns the fields of a struct type by JSON name. Other types, and
 // those that decode themselves, are open: any key may stand there.
 func fieldsOf(t reflect.Type) (map[string]reflect.Type, bool) {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t == nil || t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(unmarshaler) {
+	if t == nil || t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		return nil, false
 	}
 	fields := map[string]reflect.Type{}
@@ -333,7 +329,11 @@ func parseBox(value string) (bool, error) {
 	if value == "on" {
 		return true, nil
 	}
-	return strconv.ParseBool(value)
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, errors.New("neither on nor off")
+	}
+	return on, nil
 }
 
 // shownAgain is the form without its secrets, for rendering it once more.

@@ -13,7 +13,7 @@ const (
 	// CSRFField is the hidden field of a form.
 	CSRFField = "csrf_token"
 	// CSRFHeader is the header of a script's request.
-	CSRFHeader = "X-CSRF-Token"
+	CSRFHeader = "X-Csrf-Token"
 )
 
 // visitorCookie ties forms to a browser before anybody is signed in.
@@ -22,22 +22,22 @@ const visitorCookie = "weft-visitor"
 // CSRFToken returns the token that a form on this page must carry. It belongs
 // to the session or, before there is one, to a cookie that it sets where it is
 // missing; so it must be called before the page's first byte is written.
-func (d Site) CSRFToken(w http.ResponseWriter, r *http.Request) string {
+func (s Site) CSRFToken(w http.ResponseWriter, r *http.Request) string {
 	if key, ok := r.Context().Value(csrfContextKey).([]byte); ok {
 		return csrfToken(key)
 	}
-	if key := d.visitorKey(r); key != nil {
+	if key := s.visitorKey(r); key != nil {
 		return csrfToken(key)
 	}
 	value := rand.Text() + rand.Text()
-	http.SetCookie(w, d.Cookie(visitorCookie, value, 0))
+	http.SetCookie(w, s.Cookie(visitorCookie, value, 0))
 	// A second form on the same page must find the same value.
-	r.AddCookie(&http.Cookie{Name: d.CookieName(visitorCookie), Value: value})
+	r.AddCookie(s.Cookie(visitorCookie, value, 0))
 	return csrfToken([]byte(value))
 }
 
-func (d Site) visitorKey(r *http.Request) []byte {
-	cookie, err := r.Cookie(d.CookieName(visitorCookie))
+func (s Site) visitorKey(r *http.Request) []byte {
+	cookie, err := r.Cookie(s.CookieName(visitorCookie))
 	if err != nil || len(cookie.Value) < 32 {
 		return nil
 	}

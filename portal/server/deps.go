@@ -57,7 +57,7 @@ func (s Site) CookieName(name string) string {
 // Cookie returns a cookie with the attributes that all of ours have. It ends
 // with the browser when maxAge is zero, and at once when it is negative.
 func (s Site) Cookie(name, value string, maxAge time.Duration) *http.Cookie {
-	cookie := &http.Cookie{
+	cookie := &http.Cookie{ //nolint:gosec // Secure follows the address: browsers drop secure cookies of http://localhost
 		Name: s.CookieName(name), Value: value, Path: "/",
 		HttpOnly: true, Secure: s.SecureCookies(), SameSite: http.SameSiteLaxMode,
 		MaxAge: int(maxAge / time.Second),

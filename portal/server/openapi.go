@@ -58,14 +58,14 @@ func Describe(routes []Route) ([]byte, error) {
 	d.schemas["Error"] = d.object(reflect.TypeFor[errorBody]())
 	document := map[string]any{
 		"openapi": "3.1.0",
-		"info":    map[string]any{"title": "Weft", "version": "v1alpha1", "description": "The portal's HTTP interface. Bodies are JSON or, on the same path, an HTML form; \"success\" is the string \"true\" or \"false\"."},
+		"info":    map[string]any{"title": "Weft", "version": "v1alpha1", keyDescription: "The portal's HTTP interface. Bodies are JSON or, on the same path, an HTML form; \"success\" is the string \"true\" or \"false\"."},
 		"paths":   paths,
 		"components": map[string]any{
 			"schemas": d.schemas,
 			"securitySchemes": map[string]any{
-				"bearer":  map[string]any{"type": "http", "scheme": "bearer", "bearerFormat": "JWE", "description": "The jwt of /login or /signup."},
-				"session": map[string]any{"type": "apiKey", "in": "cookie", "name": "__Host-weft-session", "description": "A browser's session. Writes need the token of the session as well (field csrf_token or header X-CSRF-Token)."},
-				"service": map[string]any{"type": "http", "scheme": "bearer", "description": "A program's own credential."},
+				"bearer":  map[string]any{keyType: "http", "scheme": "bearer", "bearerFormat": "JWE", keyDescription: "The jwt of /login or /signup."},
+				"session": map[string]any{keyType: "apiKey", "in": "cookie", "name": "__Host-weft-session", keyDescription: "A browser's session. Writes need the token of the session as well (field csrf_token or header X-CSRF-Token)."},
+				"service": map[string]any{keyType: "http", "scheme": "bearer", keyDescription: "A program's own credential."},
 			},
 		},
 	}
@@ -82,6 +82,13 @@ type errorBody struct {
 	Message string       `json:"message"`
 	Errors  []FieldError `json:"errors,omitempty"`
 }
+
+// Names that OpenAPI uses again and again.
+const (
+	keyType        = "type"
+	keySchema      = "schema"
+	keyDescription = "description"
+)
 
 var wildcard = regexp.MustCompile(`\{([A-Za-z0-9_]+)(\.\.\.)?\}`)
 
@@ -101,7 +108,7 @@ func (d describer) operation(route Route) map[string]any {
 	}
 	var parameters []any
 	for _, match := range wildcard.FindAllStringSubmatch(route.Pattern, -1) {
-		parameters = append(parameters, map[string]any{"name": match[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}})
+		parameters = append(parameters, map[string]any{"name": match[1], "in": "path", "required": true, keySchema: map[string]any{keyType: "string"}})
 	}
 	if parameters != nil {
 		op["parameters"] = parameters
@@ -109,8 +116,8 @@ func (d describer) operation(route Route) map[string]any {
 	if route.Request != nil && reflect.TypeOf(route.Request).NumField() > 0 {
 		schema := d.schema(reflect.TypeOf(route.Request))
 		op["requestBody"] = map[string]any{"content": map[string]any{
-			"application/json":                  map[string]any{"schema": schema},
-			"application/x-www-form-urlencoded": map[string]any{"schema": schema},
+			"application/json":                  map[string]any{keySchema: schema},
+			"application/x-www-form-urlencoded": map[string]any{keySchema: schema},
 		}}
 	}
 	return op
@@ -128,29 +135,22 @@ func security(a Access) []any {
 }
 
 func (d describer) responses(route Route) map[string]any {
-	good := map[string]any{"description": "Done"}
+	good := map[string]any{keyDescription: "Done"}
 	if route.Response != nil {
-		good["content"] = map[string]any{"application/json": map[string]any{"schema": d.schema(reflect.TypeOf(route.Response))}}
+		good["content"] = map[string]any{"application/json": map[string]any{keySchema: d.schema(reflect.TypeOf(route.Response))}}
 	}
 	problem := map[string]any{"$ref": "#/components/schemas/Error"}
 	return map[string]any{
 		"200": good,
 		"default": map[string]any{
-			"description": "It did not work; the message says why and what to do",
+			keyDescription: "It did not work; the message says why and what to do",
 			"content": map[string]any{
-				"application/json":         map[string]any{"schema": problem},
-				"application/problem+json": map[string]any{"schema": problem},
+				"application/json":         map[string]any{keySchema: problem},
+				"application/problem+json": map[string]any{keySchema: problem},
 			},
 		},
 	}
 }
-
-var (
-	timeType      = reflect.TypeFor[time.Time]()
-	rawType       = reflect.TypeFor[json.RawMessage]()
-	marshalerType = reflect.TypeFor[json.Marshaler]()
-	textType      = reflect.TypeFor[encoding.TextMarshaler]()
-)
 
 // schema describes a Go type as encoding/json writes it.
 func (d describer) schema(t reflect.Type) map[string]any {
@@ -158,30 +158,30 @@ func (d describer) schema(t reflect.Type) map[string]any {
 		t = t.Elem()
 	}
 	switch {
-	case t == timeType:
-		return map[string]any{"type": "string", "format": "date-time"}
-	case t == rawType:
+	case t == reflect.TypeFor[time.Time]():
+		return map[string]any{keyType: "string", "format": "date-time"}
+	case t == reflect.TypeFor[json.RawMessage]():
 		return map[string]any{}
-	case t.Implements(textType):
-		return map[string]any{"type": "string"}
-	case t.Implements(marshalerType) || reflect.PointerTo(t).Implements(marshalerType):
+	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+		return map[string]any{keyType: "string"}
+	case t.Implements(reflect.TypeFor[json.Marshaler]()) || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Marshaler]()):
 		return map[string]any{}
 	}
 	switch t.Kind() {
 	case reflect.Struct:
 		return d.reference(t)
 	case reflect.Slice, reflect.Array:
-		return map[string]any{"type": "array", "items": d.schema(t.Elem())}
+		return map[string]any{keyType: "array", "items": d.schema(t.Elem())}
 	case reflect.Map:
-		return map[string]any{"type": "object", "additionalProperties": d.schema(t.Elem())}
+		return map[string]any{keyType: "object", "additionalProperties": d.schema(t.Elem())}
 	case reflect.String:
-		return map[string]any{"type": "string"}
+		return map[string]any{keyType: "string"}
 	case reflect.Bool:
-		return map[string]any{"type": "boolean"}
+		return map[string]any{keyType: "boolean"}
 	case reflect.Float32, reflect.Float64:
-		return map[string]any{"type": "number"}
+		return map[string]any{keyType: "number"}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return map[string]any{"type": "integer"}
+		return map[string]any{keyType: "integer"}
 	default:
 		return map[string]any{}
 	}
@@ -213,7 +213,7 @@ func (d describer) object(t reflect.Type) map[string]any {
 			required = append(required, name)
 		}
 	}
-	object := map[string]any{"type": "object", "properties": properties}
+	object := map[string]any{keyType: "object", "properties": properties}
 	if required != nil {
 		slices.Sort(required)
 		object["required"] = required

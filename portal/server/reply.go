@@ -26,10 +26,10 @@ type Result struct {
 }
 
 // Reply answers in kind: JSON to a program, a redirect to a browser's form.
-func (d Site) Reply(w http.ResponseWriter, r *http.Request, result Result) error {
+func (s Site) Reply(w http.ResponseWriter, r *http.Request, result Result) error {
 	if result.Location != "" && isForm(r) && !wantsJSON(r) {
 		if result.Message != "" {
-			d.SetFlash(w, result.Message)
+			s.SetFlash(w, result.Message)
 		}
 		Redirect(w, result.Location)
 		return nil
@@ -96,18 +96,18 @@ func WantsHTML(r *http.Request) bool {
 const flashCookie = "weft-flash"
 
 // SetFlash leaves a message for the next page.
-func (d Site) SetFlash(w http.ResponseWriter, message string) {
-	http.SetCookie(w, d.Cookie(flashCookie, base64.RawURLEncoding.EncodeToString([]byte(message)), time.Minute))
+func (s Site) SetFlash(w http.ResponseWriter, message string) {
+	http.SetCookie(w, s.Cookie(flashCookie, base64.RawURLEncoding.EncodeToString([]byte(message)), time.Minute))
 }
 
 // TakeFlash returns the message that was left for this page and removes it. It
 // is text that a caller could have made up: escape it.
-func (d Site) TakeFlash(w http.ResponseWriter, r *http.Request) string {
-	cookie, err := r.Cookie(d.CookieName(flashCookie))
+func (s Site) TakeFlash(w http.ResponseWriter, r *http.Request) string {
+	cookie, err := r.Cookie(s.CookieName(flashCookie))
 	if err != nil || cookie.Value == "" {
 		return ""
 	}
-	http.SetCookie(w, d.Cookie(flashCookie, "", -1))
+	http.SetCookie(w, s.Cookie(flashCookie, "", -1))
 	message, err := base64.RawURLEncoding.DecodeString(cookie.Value)
 	if err != nil || len(message) > 500 {
 		return ""

@@ -7,6 +7,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -138,19 +139,19 @@ func (r Route) check() error {
 	case !unsafe && r.Method != http.MethodGet:
 		return fmt.Errorf("method %q is not one of GET, POST, PUT, PATCH and DELETE", r.Method)
 	case !patternShape.MatchString(r.Pattern):
-		return fmt.Errorf("the pattern is not a plain path")
+		return errors.New("the pattern is not a plain path")
 	case r.Handler == nil:
-		return fmt.Errorf("it has no handler")
+		return errors.New("it has no handler")
 	case r.Access.kind == accessUnset:
-		return fmt.Errorf("it does not say who may call")
+		return errors.New("it does not say who may call")
 	case r.Access.kind == accessPublic && (r.Access.reason == "" || strings.Contains(strings.TrimSuffix(r.Pattern, "{$}"), "{")):
-		return fmt.Errorf("a public path is exact and has a reason")
+		return errors.New("a public path is exact and has a reason")
 	case r.Access.kind == accessGuarded && (r.Access.reason == "" || r.Access.guard == nil):
-		return fmt.Errorf("a service's route has a reason and a guard")
+		return errors.New("a service's route has a reason and a guard")
 	case r.Mutates && !unsafe:
 		return fmt.Errorf("%s must not change anything", r.Method)
 	case r.Summary == "":
-		return fmt.Errorf("it has no summary")
+		return errors.New("it has no summary")
 	}
 	return checkBodies(r)
 }

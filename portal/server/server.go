@@ -104,7 +104,7 @@ func (s *server) serve(route Route) http.Handler {
 
 func (s *server) answer(route Route, w http.ResponseWriter, r *http.Request) error {
 	*r = *r.WithContext(context.WithValue(r.Context(), routeContextKey, route))
-	identified, err := s.authenticated(route, w, r)
+	identified, err := s.authenticated(route, r)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *server) recovered(route Route, w *observedWriter, r *http.Request) {
 	if cause == nil {
 		return
 	}
-	if cause == http.ErrAbortHandler {
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(cause)
 	}
 	s.log.ErrorContext(r.Context(), "a handler panicked", "route", route.Method+" "+route.Pattern, "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))

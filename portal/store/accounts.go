@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,7 +46,7 @@ func (s *Store) CreateAccount(ctx context.Context, a NewAccount) (User, error) {
 			return err
 		}
 		const workspace = `INSERT INTO workspaces (id, name, title, owner_kind, owner_id) VALUES ($1, $2, $3, $4, $5)`
-		if _, err := tx.Exec(ctx, workspace, a.Workspace.ID, a.Workspace.Name, a.Workspace.Title, OwnerUser, user.ID); err != nil {
+		if _, err := exec(ctx, tx, workspace, a.Workspace.ID, a.Workspace.Name, a.Workspace.Title, OwnerUser, user.ID); err != nil {
 			return err
 		}
 		if err := insertSession(ctx, tx, user.ID, a.Session); err != nil {
@@ -64,19 +65,19 @@ func (s *Store) CreateAccount(ctx context.Context, a NewAccount) (User, error) {
 func isFirstAccount(ctx context.Context, tx pgx.Tx) (bool, error) {
 	const none = `SELECT NOT EXISTS (SELECT 1 FROM users)`
 	var first bool
-	if err := tx.QueryRow(ctx, none).Scan(&first); err != nil || !first {
+	if err := scan(tx.QueryRow(ctx, none), &first); err != nil || !first {
 		return false, err
 	}
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('weft first account'))`); err != nil {
+	if _, err := exec(ctx, tx, `SELECT pg_advisory_xact_lock(hashtext('weft first account'))`); err != nil {
 		return false, err
 	}
-	err := tx.QueryRow(ctx, none).Scan(&first)
+	err := scan(tx.QueryRow(ctx, none), &first)
 	return first, err
 }
 
 func insertUser(ctx context.Context, tx pgx.Tx, u User) error {
 	const insert = `INSERT INTO users (id, email, name, birth, password_hash, administrator) VALUES ($1, $2, $3, $4, $5, $6)`
-	_, err := tx.Exec(ctx, insert, u.ID, u.Email, u.Name, u.Birth, u.PasswordHash, u.Administrator)
+	_, err := exec(ctx, tx, insert, u.ID, u.Email, u.Name, u.Birth, u.PasswordHash, u.Administrator)
 	return err
 }
 
@@ -115,7 +116,7 @@ func (s *Store) DeleteAccount(ctx context.Context, user, workspace uuid.UUID, at
 			`DELETE FROM vault_keys WHERE workspace_id = $1`,
 			`DELETE FROM teams WHERE workspace_id = $1`,
 		} {
-			if _, err := tx.Exec(ctx, remove, workspace); err != nil {
+			if _, err := exec(ctx, tx, remove, workspace); err != nil {
 				return err
 			}
 		}
@@ -132,11 +133,7 @@ func (s *Store) DeleteAccount(ctx context.Context, user, workspace uuid.UUID, at
 }
 
 func deleteUser(ctx context.Context, tx pgx.Tx, user uuid.UUID) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, `DELETE FROM sessions WHERE user_id = $1 RETURNING id`, user)
-	if err != nil {
-		return nil, err
-	}
-	ended, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	ended, err := column[uuid.UUID](ctx, tx, `DELETE FROM sessions WHERE user_id = $1 RETURNING id`, user)
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +143,8 @@ func deleteUser(ctx context.Context, tx pgx.Tx, user uuid.UUID) ([]uuid.UUID, er
 // LoginFailures tells how often, and when last, logging in failed under a name.
 func (s *Store) LoginFailures(ctx context.Context, nameHash []byte) (failures int, last time.Time, err error) {
 	err = s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT failures, last_at FROM login_failures WHERE name_hash = $1`, nameHash).Scan(&failures, &last)
-		if err == pgx.ErrNoRows {
+		err := scan(tx.QueryRow(ctx, `SELECT failures, last_at FROM login_failures WHERE name_hash = $1`, nameHash), &failures, &last)
+		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
 		return err
@@ -159,7 +156,7 @@ func (s *Store) LoginFailures(ctx context.Context, nameHash []byte) (failures in
 // not count any more.
 func (s *Store) LoginFailed(ctx context.Context, nameHash []byte, at time.Time) error {
 	return s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `
+		_, err := exec(ctx, tx, `
 			INSERT INTO login_failures AS f (name_hash, failures, last_at) VALUES ($1, 1, $2)
 			ON CONFLICT (name_hash) DO UPDATE SET last_at = $2,
 				failures = CASE WHEN f.last_at < $2::timestamptz - interval '1 hour' THEN 1 ELSE least(f.failures + 1, 1000) END`, nameHash, at)

@@ -55,7 +55,7 @@ func (s *Store) CreateEndpointKey(ctx context.Context, k NewEndpointKey) (uuid.U
 			return err
 		}
 		var count int
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM endpoint_keys WHERE workspace_id = $1 AND flow_id = $2`, k.WorkspaceID, k.FlowID).Scan(&count); err != nil {
+		if err := scan(tx.QueryRow(ctx, `SELECT count(*) FROM endpoint_keys WHERE workspace_id = $1 AND flow_id = $2`, k.WorkspaceID, k.FlowID), &count); err != nil {
 			return err
 		}
 		if count > maxEndpointKeys {
@@ -112,7 +112,7 @@ func (s *Store) FindEndpointKey(ctx context.Context, hash []byte) (EndpointKey, 
 // TouchEndpointKey notes that a key was used, at most once a minute.
 func (s *Store) TouchEndpointKey(ctx context.Context, workspace, key uuid.UUID, at time.Time) error {
 	return s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `
+		_, err := exec(ctx, tx, `
 			UPDATE endpoint_keys SET last_used_at = $3
 			WHERE id = $1 AND workspace_id = $2 AND (last_used_at IS NULL OR last_used_at < $3::timestamptz - interval '1 minute')`, key, workspace, at)
 		return err

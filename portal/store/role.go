@@ -32,7 +32,10 @@ func EnsureRole(ctx context.Context, admin *pgx.Conn, appURL string) error {
 	if err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error { return ensureRole(ctx, tx, app.User, verifier) })
+	if err := pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error { return ensureRole(ctx, tx, app.User, verifier) }); err != nil {
+		return fmt.Errorf("making the portal's role: %w", err)
+	}
+	return nil
 }
 
 func ensureRole(ctx context.Context, tx pgx.Tx, user, verifier string) error {
@@ -66,7 +69,7 @@ func ensureRole(ctx context.Context, tx pgx.Tx, user, verifier string) error {
 // the password itself never stands in a statement, which might be logged.
 func scramVerifier(password string) (string, error) {
 	var salt [16]byte
-	rand.Read(salt[:]) //nolint:errcheck // crypto/rand.Read never fails: it ends the program instead.
+	rand.Read(salt[:]) // never fails: it ends the program instead
 	salted, err := pbkdf2.Key(sha256.New, password, salt[:], scramIterations, sha256.Size)
 	if err != nil {
 		return "", fmt.Errorf("deriving the portal's password: %w", err)

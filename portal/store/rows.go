@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/jackc/pgx/v5"
@@ -13,9 +14,13 @@ func one[T any](ctx context.Context, tx pgx.Tx, sql string, args ...any) (T, err
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		var none T
-		return none, err
+		return none, fmt.Errorf("asking for a row: %w", err)
 	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[T])
+	row, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[T])
+	if err != nil {
+		return row, fmt.Errorf("reading a row: %w", err)
+	}
+	return row, nil
 }
 
 // many returns all rows of a query as Ts, by column name. The query carries the
@@ -23,18 +28,52 @@ func one[T any](ctx context.Context, tx pgx.Tx, sql string, args ...any) (T, err
 func many[T any](ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]T, error) {
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("asking for rows: %w", err)
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[T])
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[T])
+	if err != nil {
+		return nil, fmt.Errorf("reading rows: %w", err)
+	}
+	return found, nil
+}
+
+// column returns the only column of a query's rows. The query carries the limit.
+func column[T any](ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]T, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("asking for a column: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[T])
+	if err != nil {
+		return nil, fmt.Errorf("reading a column: %w", err)
+	}
+	return found, nil
+}
+
+// scan reads a row into variables.
+func scan(row pgx.Row, into ...any) error {
+	if err := row.Scan(into...); err != nil {
+		return fmt.Errorf("reading a row: %w", err)
+	}
+	return nil
+}
+
+// exec runs a statement and tells how many rows it changed.
+func exec(ctx context.Context, tx pgx.Tx, sql string, args ...any) (int64, error) {
+	tag, err := tx.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, fmt.Errorf("running a statement: %w", err)
+	}
+	return tag.RowsAffected(), nil
 }
 
 // affected runs a statement that must change a row.
 func affected(ctx context.Context, tx pgx.Tx, sql string, args ...any) error {
-	tag, err := tx.Exec(ctx, sql, args...)
+	changed, err := exec(ctx, tx, sql, args...)
 	if err != nil {
 		return err
 	}
-	if tag.RowsAffected() == 0 {
+	if changed == 0 {
 		return ErrNotFound
 	}
 	return nil

@@ -24,15 +24,15 @@ type NewSession struct {
 
 // Session is a living session with what must be known of its user.
 type Session struct {
-	ID            uuid.UUID `db:"id"`
-	UserID        uuid.UUID `db:"user_id"`
-	TokenHash     []byte    `db:"token_hash"`
-	ExpiresAt     time.Time `db:"expires_at"`
-	Email         string    `db:"email"`
-	Name          string    `db:"name"`
-	Administrator bool      `db:"administrator"`
-	WorkspaceID   uuid.UUID `db:"workspace_id"`
-	WorkspaceName string    `db:"workspace_name"`
+	ID            uuid.UUID `db:"id"             json:"id"`
+	UserID        uuid.UUID `db:"user_id"        json:"user_id"`
+	TokenHash     []byte    `db:"token_hash"     json:"token_hash"`
+	ExpiresAt     time.Time `db:"expires_at"     json:"expires_at"`
+	Email         string    `db:"email"          json:"email"`
+	Name          string    `db:"name"           json:"name"`
+	Administrator bool      `db:"administrator"  json:"administrator"`
+	WorkspaceID   uuid.UUID `db:"workspace_id"   json:"workspace_id"`
+	WorkspaceName string    `db:"workspace_name" json:"workspace_name"`
 }
 
 const sessionQuery = `
@@ -60,11 +60,11 @@ func (s *Store) Login(ctx context.Context, user uuid.UUID, n NewSession, replace
 	var session Session
 	err := s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if replaces != nil {
-			if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE id = $1`, *replaces); err != nil {
+			if _, err := exec(ctx, tx, `DELETE FROM sessions WHERE id = $1`, *replaces); err != nil {
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM login_failures WHERE name_hash = $1`, nameHash); err != nil {
+		if _, err := exec(ctx, tx, `DELETE FROM login_failures WHERE name_hash = $1`, nameHash); err != nil {
 			return err
 		}
 		if err := insertSession(ctx, tx, user, n); err != nil {
@@ -81,14 +81,14 @@ func (s *Store) Login(ctx context.Context, user uuid.UUID, n NewSession, replace
 
 func insertSession(ctx context.Context, tx pgx.Tx, user uuid.UUID, n NewSession) error {
 	const session = `INSERT INTO sessions (id, user_id, token_hash, expires_at) VALUES ($1, $2, $3, $4)`
-	if _, err := tx.Exec(ctx, session, n.ID, user, n.TokenHash, n.ExpiresAt); err != nil {
+	if _, err := exec(ctx, tx, session, n.ID, user, n.TokenHash, n.ExpiresAt); err != nil {
 		return err
 	}
 	return insertRefresh(ctx, tx, n.ID, n.RefreshHash)
 }
 
 func insertRefresh(ctx context.Context, tx pgx.Tx, session uuid.UUID, hash []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO refresh_tokens (hash, session_id) VALUES ($1, $2)`, hash, session)
+	_, err := exec(ctx, tx, `INSERT INTO refresh_tokens (hash, session_id) VALUES ($1, $2)`, hash, session)
 	return err
 }
 
@@ -101,8 +101,8 @@ func appendSessionEvent(ctx context.Context, tx pgx.Tx, action string, user, ses
 // EndSession ends a session. One that is over already is no error.
 func (s *Store) EndSession(ctx context.Context, user, session uuid.UUID) error {
 	return s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `DELETE FROM sessions WHERE id = $1 AND user_id = $2`, session, user)
-		if err != nil || tag.RowsAffected() == 0 {
+		ended, err := exec(ctx, tx, `DELETE FROM sessions WHERE id = $1 AND user_id = $2`, session, user)
+		if err != nil || ended == 0 {
 			return err
 		}
 		return appendSessionEvent(ctx, tx, "session.end", user, session, audit.OK)
@@ -117,7 +117,7 @@ func (s *Store) RotateRefresh(ctx context.Context, old, next []byte, now time.Ti
 	err := s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var usedAt *time.Time
 		const find = `SELECT session_id, used_at FROM refresh_tokens WHERE hash = $1 FOR UPDATE`
-		if err := tx.QueryRow(ctx, find, old).Scan(&session.ID, &usedAt); err != nil {
+		if err := scan(tx.QueryRow(ctx, find, old), &session.ID, &usedAt); err != nil {
 			return err
 		}
 		if usedAt != nil {
@@ -141,7 +141,7 @@ func (s *Store) RotateRefresh(ctx context.Context, old, next []byte, now time.Ti
 
 func endFamily(ctx context.Context, tx pgx.Tx, session uuid.UUID) error {
 	var user uuid.UUID
-	if err := tx.QueryRow(ctx, `DELETE FROM sessions WHERE id = $1 RETURNING user_id`, session).Scan(&user); err != nil {
+	if err := scan(tx.QueryRow(ctx, `DELETE FROM sessions WHERE id = $1 RETURNING user_id`, session), &user); err != nil {
 		return err
 	}
 	return appendSessionEvent(ctx, tx, "session.end", user, session, audit.Denied)
@@ -150,10 +150,10 @@ func endFamily(ctx context.Context, tx pgx.Tx, session uuid.UUID) error {
 // Tidy removes what has expired.
 func (s *Store) Tidy(ctx context.Context, now time.Time) error {
 	return s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now); err != nil {
+		if _, err := exec(ctx, tx, `DELETE FROM sessions WHERE expires_at <= $1`, now); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `DELETE FROM login_failures WHERE last_at < $1::timestamptz - interval '1 day'`, now)
+		_, err := exec(ctx, tx, `DELETE FROM login_failures WHERE last_at < $1::timestamptz - interval '1 day'`, now)
 		return err
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -73,9 +74,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.HealthCheckPeriod = 15 * time.Second
 	pc.ConnConfig.ConnectTimeout = c.Timeout
-	pc.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(c.Timeout.Milliseconds())
-	pc.ConnConfig.RuntimeParams["lock_timeout"] = fmt.Sprint(c.Timeout.Milliseconds())
-	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(2 * c.Timeout.Milliseconds())
+	pc.ConnConfig.RuntimeParams["statement_timeout"] = milliseconds(c.Timeout)
+	pc.ConnConfig.RuntimeParams["lock_timeout"] = milliseconds(c.Timeout)
+	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(2 * c.Timeout)
 	pc.ConnConfig.RuntimeParams["application_name"] = "weft-portal"
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
@@ -84,13 +85,15 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	return &Store{pool: pool, timeout: c.Timeout}, nil
 }
 
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
 // Close ends all connections.
 func (s *Store) Close() { s.pool.Close() }
 
 // Ping asks the database whether it is there.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "SELECT 1")
+		_, err := exec(ctx, tx, "SELECT 1")
 		return err
 	})
 }
@@ -103,7 +106,7 @@ func (s *Store) InWorkspace(ctx context.Context, workspace uuid.UUID, fn func(ct
 		return ErrNoWorkspace
 	}
 	return s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT set_config('app.workspace_id', $1, true)", workspace.String()); err != nil {
+		if _, err := exec(ctx, tx, "SELECT set_config('app.workspace_id', $1, true)", workspace.String()); err != nil {
 			return fmt.Errorf("setting the workspace of a transaction: %w", err)
 		}
 		return fn(ctx, tx)
@@ -144,10 +147,10 @@ func unavailable(err error) bool {
 	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
 		return true
 	}
-	switch state := sqlState(err); {
-	case state == "":
+	switch state := sqlState(err); state {
+	case "":
 		return errors.Is(err, net.ErrClosed) || isUnexpectedEOF(err)
-	case state == "57014", state == "55P03": // cancelled by statement_timeout, lock_timeout
+	case "57014", "55P03": // cancelled by statement_timeout, lock_timeout
 		return true
 	default: // connection exception, insufficient resources, operator intervention
 		return state[:2] == "08" || state[:2] == "53" || state[:3] == "57P"
@@ -155,8 +158,7 @@ func unavailable(err error) bool {
 }
 
 func sqlState(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code
 	}
 	return ""

@@ -93,11 +93,7 @@ func freeVaultName(ctx context.Context, tx pgx.Tx, workspace uuid.UUID, wanted s
 	if err := affected(ctx, tx, `SELECT 1 FROM workspaces WHERE id = $1 AND deleted_at IS NULL FOR UPDATE`, workspace); err != nil {
 		return "", err
 	}
-	rows, err := tx.Query(ctx, `SELECT name FROM vault_keys WHERE workspace_id = $1 LIMIT $2`, workspace, maxVaultKeys)
-	if err != nil {
-		return "", err
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	names, err := column[string](ctx, tx, `SELECT name FROM vault_keys WHERE workspace_id = $1 LIMIT $2`, workspace, maxVaultKeys)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +131,7 @@ func insertVersion(ctx context.Context, tx pgx.Tx, b Binding, seal SealFunc) err
 	const insert = `
 		INSERT INTO vault_key_versions (key_id, version, workspace_id, kek_id, wrapped_dek, ciphertext)
 		VALUES ($1, $2, $3, $4, $5, $6)`
-	_, err = tx.Exec(ctx, insert, b.KeyID, b.Version, b.WorkspaceID, sealed.KEKID, sealed.WrappedDEK, sealed.Ciphertext)
+	_, err = exec(ctx, tx, insert, b.KeyID, b.Version, b.WorkspaceID, sealed.KEKID, sealed.WrappedDEK, sealed.Ciphertext)
 	return err
 }
 
@@ -161,7 +157,7 @@ func (s *Store) RotateVaultKey(ctx context.Context, workspace, id uuid.UUID, las
 			return err
 		}
 		const retire = `DELETE FROM vault_key_versions WHERE key_id = $1 AND workspace_id = $2 AND version < $3`
-		if _, err := tx.Exec(ctx, retire, id, workspace, key.CurrentVersion); err != nil {
+		if _, err := exec(ctx, tx, retire, id, workspace, key.CurrentVersion); err != nil {
 			return err
 		}
 		return audit.Append(ctx, tx, vaultEvent(workspace, actor, "vault.rotate", key.ID, key.CurrentVersion))
@@ -174,7 +170,7 @@ func (s *Store) DeleteVaultKey(ctx context.Context, workspace, id uuid.UUID, act
 	return s.InWorkspace(ctx, workspace, func(ctx context.Context, tx pgx.Tx) error {
 		var version int64
 		const remove = `DELETE FROM vault_keys WHERE id = $1 AND workspace_id = $2 RETURNING current_version`
-		if err := tx.QueryRow(ctx, remove, id, workspace).Scan(&version); err != nil {
+		if err := scan(tx.QueryRow(ctx, remove, id, workspace), &version); err != nil {
 			return err
 		}
 		return audit.Append(ctx, tx, vaultEvent(workspace, actor, "vault.delete", id, version))
@@ -268,7 +264,7 @@ func (s *Store) KEKProbes(ctx context.Context) ([]KEKProbe, error) {
 // AddKEKProbe keeps a probe; the first of several stands.
 func (s *Store) AddKEKProbe(ctx context.Context, p KEKProbe) error {
 	return s.system(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO vault_kek_probes (kek_id, ciphertext) VALUES ($1, $2) ON CONFLICT DO NOTHING`, p.KEKID, p.Ciphertext)
+		_, err := exec(ctx, tx, `INSERT INTO vault_kek_probes (kek_id, ciphertext) VALUES ($1, $2) ON CONFLICT DO NOTHING`, p.KEKID, p.Ciphertext)
 		return err
 	})
 }

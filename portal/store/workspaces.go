@@ -52,7 +52,7 @@ func (s *Store) MemberRole(ctx context.Context, user, workspace uuid.UUID) (stri
 			UNION ALL
 			SELECT role FROM members WHERE workspace_id = $1 AND user_id = $2
 			LIMIT 1`
-		return tx.QueryRow(ctx, query, workspace, user).Scan(&role)
+		return scan(tx.QueryRow(ctx, query, workspace, user), &role)
 	})
 	return role, err
 }

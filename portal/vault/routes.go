@@ -98,7 +98,7 @@ type Listed struct {
 
 type storeRequest struct {
 	Name     string `json:"name"`
-	Key      string `json:"key" weft:"secret"`
+	Key      string `json:"key"                weft:"secret"`
 	Provider string `json:"provider,omitempty"`
 }
 

@@ -6,9 +6,9 @@ package vault
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -43,8 +43,8 @@ func newSealer(handle *keyset.Handle) (*sealer, error) {
 // associatedData writes the binding so that no two bindings give the same bytes.
 func associatedData(layer string, b store.Binding, kekID string) []byte {
 	var out bytes.Buffer
-	for _, part := range [][]byte{[]byte(layer), b.WorkspaceID[:], b.KeyID[:], []byte(b.Name), binary.BigEndian.AppendUint64(nil, uint64(b.Version)), []byte(kekID)} {
-		out.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
+	for _, part := range [][]byte{[]byte(layer), b.WorkspaceID[:], b.KeyID[:], []byte(b.Name), []byte(strconv.FormatInt(b.Version, 10)), []byte(kekID)} {
+		out.WriteString(strconv.Itoa(len(part)) + ":")
 		out.Write(part)
 	}
 	return out.Bytes()

@@ -12,24 +12,23 @@ const (
 	minForLast4 = 16
 )
 
-// shapes of keys by which providers are known; the first that fits counts.
-var shapes = []struct{ prefix, provider string }{
-	{"sk-ant-", "anthropic"},
-	{"sk-or-", "openrouter"},
-	{"sk-", "openai"},
-	{"AIza", "google"},
-	{"gsk_", "groq"},
-	{"hf_", "huggingface"},
-	{"xox", "slack"},
-	{"SG.", "sendgrid"},
-	{"shpat_", "shopify"},
-}
-
 // providerOther stands for a key of unknown shape.
 const providerOther = "other"
 
+// guessProvider knows some providers by the shape of their keys.
 func guessProvider(value catalog.Secret) string {
-	for _, shape := range shapes {
+	// The first that fits counts.
+	for _, shape := range []struct{ prefix, provider string }{
+		{"sk-ant-", "anthropic"},
+		{"sk-or-", "openrouter"},
+		{"sk-", "openai"},
+		{"AIza", "google"},
+		{"gsk_", "groq"},
+		{"hf_", "huggingface"},
+		{"xox", "slack"},
+		{"SG.", "sendgrid"},
+		{"shpat_", "shopify"},
+	} {
 		if strings.HasPrefix(value.Reveal(), shape.prefix) {
 			return shape.provider
 		}

@@ -41,6 +41,7 @@ type cluster struct {
 	direct client.Client
 	// watched holds copies of Flows and Workspaces.
 	watched cache.Cache
+	log     *slog.Logger
 }
 
 func scheme() (*runtime.Scheme, error) {
@@ -54,7 +55,7 @@ func scheme() (*runtime.Scheme, error) {
 }
 
 // newCluster prepares the clients. It does not need the API server to be there.
-func newCluster(c *rest.Config) (*cluster, error) {
+func newCluster(c *rest.Config, log *slog.Logger) (*cluster, error) {
 	s, err := scheme()
 	if err != nil {
 		return nil, err
@@ -69,19 +70,35 @@ func newCluster(c *rest.Config) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the copy of the cluster's objects: %w", err)
 	}
-	return &cluster{direct: direct, watched: watched}, nil
+	return &cluster{direct: direct, watched: watched, log: log}, nil
 }
 
 // run keeps the copies up to date until ctx ends.
 func (c *cluster) run(ctx context.Context) error {
 	for _, object := range []client.Object{&v1alpha1.Flow{}, &v1alpha1.Workspace{}} {
-		go func() {
-			// Only starts the watch early; whoever needs it waits for it, or
-			// says that the cluster is away.
-			if _, err := c.watched.GetInformer(ctx, object); err != nil && ctx.Err() == nil {
-				slog.ErrorContext(ctx, "watching the cluster", "error", err)
-			}
-		}()
+		go c.watch(ctx, object)
 	}
-	return c.watched.Start(ctx)
+	if err := c.watched.Start(ctx); err != nil {
+		return fmt.Errorf("watching the cluster: %w", err)
+	}
+	return nil
+}
+
+// watch starts the watch of a kind early, so that the first request that needs
+// it does not wait. It tries until the cluster is there.
+func (c *cluster) watch(ctx context.Context, object client.Object) {
+	ticker := time.NewTicker(startRetry)
+	defer ticker.Stop()
+	for {
+		_, err := c.watched.GetInformer(ctx, object)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		c.log.WarnContext(ctx, "watching the cluster, trying again", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
 }

@@ -20,17 +20,23 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	slog.SetDefault(log)
 	klog.SetSlogLogger(log)
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
-	if err := command(log, os.LookupEnv).ExecuteContext(ctx); err != nil {
+	if err := run(log); err != nil {
 		log.Error("stopped", "error", err)
-		stop()
 		os.Exit(1)
 	}
+}
+
+func run(log *slog.Logger) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command(log, os.LookupEnv).ExecuteContext(ctx); err != nil {
+		return fmt.Errorf("portal: %w", err)
+	}
+	return nil
 }
 
 // command returns the program's commands.

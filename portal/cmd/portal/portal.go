@@ -69,7 +69,7 @@ func (in *instance) newCluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newCluster(config)
+	return newCluster(config, in.log)
 }
 
 // parts are the modules with what they need of one another.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,7 +38,7 @@ func free(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only its number is wanted
+	defer l.Close()
 	return l.Addr().String()
 }
 
@@ -83,11 +84,11 @@ func TestFromNothing(t *testing.T) {
 	go func() { ended <- serve(ctx, c, log) }()
 	agent := portaltest.NewAgent(t, "http://"+c.MetricsListen)
 	portaltest.Eventually(t, "the portal is ready", func() bool {
-		response, err := http.Get(agent.Base + "/readyz") //nolint:noctx // a probe of the test
+		response, err := http.Get(agent.Base + "/readyz")
 		if err != nil {
 			return false
 		}
-		defer response.Body.Close() //nolint:errcheck // only the status counts
+		defer response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	})
 	base := "http://" + c.Listen
@@ -194,11 +195,11 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("after the start: %v", err)
 	}
 	r.start(func() error { return errStarting })
-	if err := r.err(); err != errStarting {
+	if err := r.err(); !errors.Is(err, errStarting) {
 		t.Errorf("with a check of its own: %v", err)
 	}
 	r.drain()
-	if err := r.err(); err != errDraining {
+	if err := r.err(); !errors.Is(err, errDraining) {
 		t.Errorf("while draining: %v", err)
 	}
 }

@@ -41,173 +41,174 @@ type Database struct {
 
 // New makes a database with the whole schema, and drops it after the test.
 // Without a server to make it in, the test is skipped.
-func New(t testing.TB) *Database {
-	t.Helper()
+func New(tb testing.TB) *Database {
+	tb.Helper()
 	server := os.Getenv(env)
 	if server == "" {
-		t.Skip(env + " is not set")
+		tb.Skip(env + " is not set")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	admin := connect(t, ctx, server)
-	defer closeConn(t, admin)
+	admin := connect(ctx, tb, server)
+	defer closeConn(ctx, tb, admin)
 
 	name := "weft_test_" + strings.ToLower(rand.Text()[:16])
-	template := ensureTemplate(t, ctx, admin, server)
-	exec(t, ctx, admin, "CREATE DATABASE "+name+" TEMPLATE "+template)
-	d := &Database{AdminURL: with(t, server, nil, name), AppURL: with(t, server, url.UserPassword(name, rand.Text()), name)}
-	t.Cleanup(func() { drop(t, server, name) })
-	makeRole(t, ctx, admin, d)
-	return d.open(t)
+	template := ensureTemplate(ctx, tb, admin, server)
+	exec(ctx, tb, admin, "CREATE DATABASE "+name+" TEMPLATE "+template)
+	d := &Database{AdminURL: with(tb, server, nil, name), AppURL: with(tb, server, url.UserPassword(name, rand.Text()), name)}
+	tb.Cleanup(func() { drop(tb, server, name) })
+	makeRole(ctx, tb, admin, d)
+	return d.open(tb)
 }
 
-func (d *Database) open(t testing.TB) *Database {
-	t.Helper()
+func (d *Database) open(tb testing.TB) *Database {
+	tb.Helper()
 	// The machine may be busy; tests of time-outs open a store of their own.
 	opened, err := store.Open(context.Background(), store.Config{URL: d.AppURL, MaxConns: 4, Timeout: 20 * time.Second})
 	if err != nil {
-		t.Fatalf("opening the store: %v", err)
+		tb.Fatalf("opening the store: %v", err)
 	}
-	t.Cleanup(opened.Close)
+	tb.Cleanup(opened.Close)
 	d.Store = opened
 	return d
 }
 
 // Admin connects as superuser.
-func (d *Database) Admin(t testing.TB) *pgx.Conn {
-	t.Helper()
-	conn := connect(t, context.Background(), d.AdminURL)
-	t.Cleanup(func() { closeConn(t, conn) })
+func (d *Database) Admin(tb testing.TB) *pgx.Conn {
+	tb.Helper()
+	conn := connect(context.Background(), tb, d.AdminURL)
+	tb.Cleanup(func() { closeConn(context.Background(), tb, conn) })
 	return conn
 }
 
 // App connects as the role of the running portal.
-func (d *Database) App(t testing.TB) *pgx.Conn {
-	t.Helper()
-	conn := connect(t, context.Background(), d.AppURL)
-	t.Cleanup(func() { closeConn(t, conn) })
+func (d *Database) App(tb testing.TB) *pgx.Conn {
+	tb.Helper()
+	conn := connect(context.Background(), tb, d.AppURL)
+	tb.Cleanup(func() { closeConn(context.Background(), tb, conn) })
 	return conn
 }
 
 // ensureTemplate makes, once for each state of the migrations, a database that
 // the tests' databases are copies of.
-func ensureTemplate(t testing.TB, ctx context.Context, admin *pgx.Conn, server string) string {
-	t.Helper()
-	name := "weft_template_" + fingerprint(t)
-	locked(t, ctx, admin, func() {
+func ensureTemplate(ctx context.Context, tb testing.TB, admin *pgx.Conn, server string) string {
+	tb.Helper()
+	name := "weft_template_" + fingerprint(tb)
+	locked(ctx, tb, admin, func() {
 		var exists bool
 		if err := admin.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", name).Scan(&exists); err != nil {
-			t.Fatalf("looking for the template: %v", err)
+			tb.Fatalf("looking for the template: %v", err)
 		}
 		if exists {
 			return
 		}
 		draft := name + "_draft"
-		exec(t, ctx, admin, "DROP DATABASE IF EXISTS "+draft+" WITH (FORCE)")
-		exec(t, ctx, admin, "CREATE DATABASE "+draft)
-		migrate(t, ctx, with(t, server, nil, draft))
-		exec(t, ctx, admin, "ALTER DATABASE "+draft+" RENAME TO "+name)
+		exec(ctx, tb, admin, "DROP DATABASE IF EXISTS "+draft+" WITH (FORCE)")
+		exec(ctx, tb, admin, "CREATE DATABASE "+draft)
+		migrate(ctx, tb, with(tb, server, nil, draft))
+		exec(ctx, tb, admin, "ALTER DATABASE "+draft+" RENAME TO "+name)
 	})
 	return name
 }
 
-func migrate(t testing.TB, ctx context.Context, address string) {
-	t.Helper()
+func migrate(ctx context.Context, tb testing.TB, address string) {
+	tb.Helper()
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
-		t.Fatalf("reading the template's URL: %v", err)
+		tb.Fatalf("reading the template's URL: %v", err)
 	}
 	db := stdlib.OpenDB(*config)
 	if err := errors.Join(migrations.Up(ctx, db), db.Close()); err != nil {
-		t.Fatalf("migrating the template: %v", err)
+		tb.Fatalf("migrating the template: %v", err)
 	}
 }
 
-func fingerprint(t testing.TB) string {
-	t.Helper()
+func fingerprint(tb testing.TB) string {
+	tb.Helper()
 	hash := sha256.New()
 	files := migrations.Files()
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
-		t.Fatalf("listing the migrations: %v", err)
+		tb.Fatalf("listing the migrations: %v", err)
 	}
 	for _, name := range names {
 		data, err := fs.ReadFile(files, name)
 		if err != nil {
-			t.Fatalf("reading %s: %v", name, err)
+			tb.Fatalf("reading %s: %v", name, err)
 		}
 		fmt.Fprintf(hash, "%s %d\n%s", name, len(data), data)
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:16]
 }
 
-func makeRole(t testing.TB, ctx context.Context, admin *pgx.Conn, d *Database) {
-	t.Helper()
-	inside := connect(t, ctx, d.AdminURL)
-	defer closeConn(t, inside)
-	locked(t, ctx, admin, func() {
+func makeRole(ctx context.Context, tb testing.TB, admin *pgx.Conn, d *Database) {
+	tb.Helper()
+	inside := connect(ctx, tb, d.AdminURL)
+	defer closeConn(ctx, tb, inside)
+	locked(ctx, tb, admin, func() {
 		if err := store.EnsureRole(ctx, inside, d.AppURL); err != nil {
-			t.Fatalf("making the portal's role: %v", err)
+			tb.Fatalf("making the portal's role: %v", err)
 		}
 	})
 }
 
-func drop(t testing.TB, server, name string) {
+func drop(tb testing.TB, server, name string) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	admin := connect(t, ctx, server)
-	defer closeConn(t, admin)
-	exec(t, ctx, admin, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
-	locked(t, ctx, admin, func() { exec(t, ctx, admin, "DROP ROLE IF EXISTS "+name) })
+	admin := connect(ctx, tb, server)
+	defer closeConn(ctx, tb, admin)
+	exec(ctx, tb, admin, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	locked(ctx, tb, admin, func() { exec(ctx, tb, admin, "DROP ROLE IF EXISTS "+name) })
 }
 
 // locked does something that test programs must not do at the same time.
-func locked(t testing.TB, ctx context.Context, admin *pgx.Conn, do func()) {
-	t.Helper()
+func locked(ctx context.Context, tb testing.TB, admin *pgx.Conn, do func()) {
+	tb.Helper()
 	if _, err := admin.Exec(ctx, "SELECT pg_advisory_lock($1)", lockKey); err != nil {
-		t.Fatalf("waiting for other tests: %v", err)
+		tb.Fatalf("waiting for other tests: %v", err)
 	}
 	defer func() {
 		if _, err := admin.Exec(ctx, "SELECT pg_advisory_unlock($1)", lockKey); err != nil {
-			t.Errorf("letting other tests go on: %v", err)
+			tb.Errorf("letting other tests go on: %v", err)
 		}
 	}()
 	do()
 }
 
-func connect(t testing.TB, ctx context.Context, address string) *pgx.Conn {
-	t.Helper()
+func connect(ctx context.Context, tb testing.TB, address string) *pgx.Conn {
+	tb.Helper()
 	conn, err := pgx.Connect(ctx, address)
 	if err != nil {
-		t.Fatalf("connecting to the test database: %v", err)
+		tb.Fatalf("connecting to the test database: %v", err)
 	}
 	return conn
 }
 
-func closeConn(t testing.TB, conn *pgx.Conn) {
-	t.Helper()
-	if err := conn.Close(context.Background()); err != nil && !conn.IsClosed() {
-		t.Errorf("closing a connection: %v", err)
+func closeConn(ctx context.Context, tb testing.TB, conn *pgx.Conn) {
+	tb.Helper()
+	if err := conn.Close(ctx); err != nil && !conn.IsClosed() {
+		tb.Errorf("closing a connection: %v", err)
 	}
 }
 
-func exec(t testing.TB, ctx context.Context, conn *pgx.Conn, sql string) {
-	t.Helper()
+func exec(ctx context.Context, tb testing.TB, conn *pgx.Conn, sql string) {
+	tb.Helper()
 	_, err := conn.Exec(ctx, sql)
 	var known *pgconn.PgError
 	if errors.As(err, &known) && known.Code == "55006" { // a copy of the template is being made
 		_, err = conn.Exec(ctx, sql)
 	}
 	if err != nil {
-		t.Fatalf("%s: %v", sql, err)
+		tb.Fatalf("%s: %v", sql, err)
 	}
 }
 
-func with(t testing.TB, server string, user *url.Userinfo, database string) string {
-	t.Helper()
+func with(tb testing.TB, server string, user *url.Userinfo, database string) string {
+	tb.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
-		t.Fatalf("reading %s: %v", env, err)
+		tb.Fatalf("reading %s: %v", env, err)
 	}
 	u.Path = "/" + database
 	if user != nil {
