@@ -31,7 +31,7 @@ for (const scripting of [true, false]) {
       await page.locator("#birth").fill("09/12/1986");
       await page.locator("#password").fill(password);
       await page.locator("main button[type=submit]").click();
-      await page.locator('form[action^="/flow/create?template="] button').first().click();
+      await page.locator('main form[action^="/flow/create?template="] button').first().click();
       await page.locator("#run").click();
       const result = await eventually(120_000, async () => {
         const text = await page.locator("#result, #live .result").first().textContent({ timeout: 2_000 });
