@@ -49,9 +49,9 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("exposing the benchmark's flow: %w", err)
 	}
 	figures := &figures{Options: o}
-	defer func() { // the account's things go with the flow; a failed clean-up is said
-		if err := flow.Portal.DeleteFlow(context.WithoutCancel(ctx), flow.ID); err != nil {
-			fmt.Fprintln(os.Stderr, "bench: deleting the flow:", err)
+	defer func() {
+		if err := flow.Portal.DeleteAccount(context.WithoutCancel(ctx)); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: deleting the account:", err)
 		}
 	}()
 	if figures.Memory, err = idleMemory(ctx, cluster, flow); err != nil {

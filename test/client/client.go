@@ -23,7 +23,8 @@ type Portal struct {
 	// JWT of the signed-in account; empty before sign-up.
 	JWT string
 
-	http *http.Client
+	password string
+	http     *http.Client
 }
 
 // New returns a client that is not signed in yet.
@@ -70,8 +71,14 @@ func (p *Portal) SignUp(ctx context.Context, name, email, password string) error
 	if err := p.Call(ctx, http.MethodPost, "/signup", body, &answer); err != nil {
 		return err
 	}
-	p.JWT = answer.JWT
+	p.JWT, p.password = answer.JWT, password
 	return nil
+}
+
+// DeleteAccount deletes the signed-in account and everything that was only its
+// own.
+func (p *Portal) DeleteAccount(ctx context.Context) error {
+	return p.Call(ctx, http.MethodPost, "/account/delete", map[string]any{"password": p.password}, nil)
 }
 
 // StoreKey puts an API key into the vault.
