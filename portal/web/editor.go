@@ -279,7 +279,9 @@ func (b *editorBuilder) step(i int) (stepView, error) {
 	if view.TakesInput && view.Open {
 		view.Sources = b.sources(step.ID)
 	}
-	view.After = b.after(step, component)
+	if view.Open {
+		view.After = b.after(step, component)
+	}
 	return view, b.settings(&view, step, component, i)
 }
 

@@ -94,13 +94,35 @@ func (s *Site) kind(l *language, stepType string) (title, group string) {
 // conflictBody is two versions of a flow.
 type conflictBody struct {
 	flows.ConflictView
-	Text string
+	Text                   string
+	MineLines, TheirsLines []line
+}
+
+// line of a text; Other says that the other text does not have it.
+type line struct {
+	Text  string
+	Other bool
+}
+
+// compare marks the lines of a text that another one does not have.
+func compare(text, other string) []line {
+	there := map[string]bool{}
+	for l := range strings.SplitSeq(other, "\n") {
+		there[l] = true
+	}
+	var lines []line
+	for l := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		lines = append(lines, line{Text: l, Other: !there[l]})
+	}
+	return lines
 }
 
 // Conflict renders two versions of a flow. It is part of flows.Views.
 func (s *Site) Conflict(w http.ResponseWriter, r *http.Request, v flows.ConflictView) error {
 	l := s.language(r)
-	body := conflictBody{ConflictView: v, Text: l.words.text(v.Message)}
+	body := conflictBody{
+		ConflictView: v, Text: l.words.text(v.Message), MineLines: compare(v.Mine, v.Theirs), TheirsLines: compare(v.Theirs, v.Mine),
+	}
 	return s.render(w, r, page{Name: "conflict", Here: "flows", Status: http.StatusConflict, Title: l.words.text("conflict.title"), Body: body})
 }
 
