@@ -69,19 +69,24 @@ type execution struct {
 // progress is what follows from a step that has settled: steps that may run
 // now, and steps that are skipped.
 type progress struct {
+	first   int // of those that are ready, or -1
 	ready   []int
 	skipped []int
-	room    [4]int
+}
+
+func (p *progress) add(step int) {
+	if p.first < 0 {
+		p.first = step
+		return
+	}
+	p.ready = append(p.ready, step)
 }
 
 // activate decides what becomes of a step that waits for nothing any more, and
 // of those behind it that are skipped with it. The lock is held.
 func (r *run) activate(step int, p *progress) {
 	if r.wanted(step) {
-		if p.ready == nil {
-			p.ready = p.room[:0]
-		}
-		p.ready = append(p.ready, step)
+		p.add(step)
 		return
 	}
 	work := []int{step}
@@ -94,7 +99,7 @@ func (r *run) activate(step int, p *progress) {
 			switch {
 			case !r.release(n):
 			case r.wanted(n):
-				p.ready = append(p.ready, n)
+				p.add(n)
 			default:
 				work = append(work, n)
 			}
@@ -154,9 +159,14 @@ func (r *run) proceed(p *progress, worker bool) int {
 	defer r.mu.Unlock()
 	own := -1
 	if r.stopped == nil {
+		own = p.first
+		if own >= 0 && !worker {
+			r.queue = append(r.queue, own)
+			own = -1
+		}
 		r.queue = append(r.queue, p.ready...)
 	}
-	if worker {
+	if worker && own < 0 {
 		if own = r.take(); own < 0 {
 			r.active--
 		}
@@ -197,7 +207,7 @@ func (r *run) perform(step int) int {
 
 // settle notes the outcome of a step and lets the next ones run.
 func (r *run) settle(step int, o outcome, worker bool) int {
-	var next progress
+	next := progress{first: -1}
 	r.mu.Lock()
 	switch {
 	case o.failure == nil || o.outputs != nil:

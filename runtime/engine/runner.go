@@ -99,7 +99,7 @@ func (r *run) begin() {
 		r.stop(f)
 		return
 	}
-	var next progress
+	next := progress{first: -1}
 	r.mu.Lock()
 	for i := range r.steps {
 		if r.plan.Steps[i].Waits == 0 {
