@@ -54,16 +54,26 @@ func (s *flowScope) hold(ctx context.Context) error {
 	if err != nil || spec == nil {
 		return err
 	}
-	if deployment != nil {
-		if err := json.Unmarshal([]byte(deployment.Annotations[render.RuntimeAnnotation]), &spec.Runtime); err != nil {
-			return fmt.Errorf("reading annotation %s of Deployment %s: %w", render.RuntimeAnnotation, deployment.Name, err)
-		}
+	if runtime, ok := appliedRuntime(deployment); ok {
+		spec.Runtime = runtime
 	}
 	// To pause and to scale is possible at any time.
 	spec.State = s.flow.Spec.State
 	spec.Runtime.Replicas = s.flow.Spec.Runtime.Replicas
 	s.run, s.revision = spec, revision
 	return nil
+}
+
+// appliedRuntime returns spec.runtime as it was when the Deployment was applied.
+// It may be newer than that of the stored revision, which is not stored again
+// when only, say, a limit changes.
+func appliedRuntime(deployment *appsv1.Deployment) (v1alpha1.Runtime, bool) {
+	var runtime v1alpha1.Runtime
+	if deployment == nil {
+		return runtime, false
+	}
+	err := json.Unmarshal([]byte(deployment.Annotations[render.RuntimeAnnotation]), &runtime)
+	return runtime, err == nil
 }
 
 // deployment returns the flow's Deployment, nil where there is none.

@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -155,6 +156,31 @@ func TestBadGraphKeepsTheLastGoodRevision(t *testing.T) {
 	eventually(t, "one replica", func() error { return w.wantReplicas("greeting", 1) })
 	w.rollOut("greeting")
 	w.waitFor("greeting", "Ready=True/Ready")
+}
+
+// TestBadGraphRollsNothingOut: what was set beside the graph since the revision
+// was stored stays set.
+func TestBadGraphRollsNothingOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	flow := w.newFlow("greeting", nil)
+	flow.Spec.Runtime.Resources = &v1alpha1.Resources{Limits: &v1alpha1.ResourceAmounts{CPU: ptr.To(resource.MustParse("1"))}}
+	w.create(flow)
+	w.playUntilReady("greeting")
+	change(w, "greeting", flow, func(f *v1alpha1.Flow) {
+		f.Spec.Runtime.Resources = &v1alpha1.Resources{Limits: &v1alpha1.ResourceAmounts{Memory: ptr.To(resource.MustParse("256Mi"))}}
+	})
+	w.playUntilReady("greeting")
+	before := new(appsv1.Deployment)
+	w.mustGet("flow-greeting", before)
+	change(w, "greeting", flow, func(f *v1alpha1.Flow) { f.Spec.Components[1].Type = "no-such-step" })
+	w.waitFor("greeting", "Ready=False/InvalidSpec")
+	w.settle("greeting")
+	after := new(appsv1.Deployment)
+	w.mustGet("flow-greeting", after)
+	if diff := cmp.Diff(before.Spec, after.Spec); diff != "" {
+		t.Errorf("a bad graph changed the Deployment (-before +after):\n%s", diff)
+	}
 }
 
 func (w *world) wantReplicas(flow string, n int32) error {

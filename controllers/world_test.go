@@ -57,20 +57,24 @@ func (w *world) namespace() string { return v1alpha1.WorkspaceNamespacePrefix + 
 
 // checkStatuses keeps promise R5 at the end of every test.
 func (w *world) checkStatuses() {
-	ctx := context.Background()
 	flows := new(v1alpha1.FlowList)
-	if err := w.admin.List(ctx, flows, client.InNamespace(w.namespace())); err != nil {
+	if err := w.admin.List(context.Background(), flows, client.InNamespace(w.namespace())); err != nil {
 		w.t.Error(err)
 	}
 	for i := range flows.Items {
-		o := statustest.Flow(&flows.Items[i])
-		for _, violation := range statustest.Violations(o) {
-			w.t.Errorf("Flow %s: broken: %s\n%s", flows.Items[i].Name, violation, statustest.Describe(o))
-		}
+		w.checkStatus(&flows.Items[i], "Flow", statustest.Flow(&flows.Items[i]))
 	}
-	o := statustest.Workspace(w.workspace())
+	workspace := w.workspace()
+	w.checkStatus(workspace, "Workspace", statustest.Workspace(workspace))
+}
+
+func (w *world) checkStatus(object client.Object, kind string, o statustest.Object) {
 	for _, violation := range statustest.Violations(o) {
-		w.t.Errorf("Workspace: broken: %s\n%s", violation, statustest.Describe(o))
+		w.t.Errorf("%s %s: broken: %s\n%s", kind, object.GetName(), violation, statustest.Describe(o))
+	}
+	got, want, err := statustest.KStatus(object, kind)
+	if err != nil || got != want {
+		w.t.Errorf("%s %s: kstatus says %s, want %s: %v\n%s", kind, object.GetName(), got, want, err, statustest.Describe(o))
 	}
 }
 

@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/weft-run/weft/api/v1alpha1"
 )
@@ -121,6 +126,36 @@ func (o Object) every(ok func(metav1.Condition) bool) bool {
 		}
 	}
 	return true
+}
+
+// KStatus returns what kstatus, and with it Flux and others, makes of an object,
+// and what it should make of it.
+func KStatus(object client.Object, kind string) (got, want kstatus.Status, err error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return "", "", fmt.Errorf("converting %s: %w", object.GetName(), err)
+	}
+	u := &unstructured.Unstructured{Object: content}
+	u.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind(kind))
+	result, err := kstatus.Compute(u)
+	if err != nil {
+		return "", "", fmt.Errorf("computing the status of %s: %w", object.GetName(), err)
+	}
+	conditions, err := kstatus.GetObjectWithConditions(u.Object)
+	if err != nil {
+		return "", "", fmt.Errorf("reading the conditions of %s: %w", object.GetName(), err)
+	}
+	want = kstatus.InProgressStatus
+	for _, c := range conditions.Status.Conditions {
+		switch {
+		case c.Status != corev1.ConditionTrue:
+		case c.Type == v1alpha1.ConditionReady:
+			want = kstatus.CurrentStatus
+		case c.Type == v1alpha1.ConditionStalled:
+			want = kstatus.FailedStatus
+		}
+	}
+	return result.Status, want, nil
 }
 
 // Describe prints conditions for the message of a failed test.
