@@ -164,11 +164,11 @@ func TestBadGraphRollsNothingOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	flow := w.newFlow("greeting", nil)
-	flow.Spec.Runtime.Resources = &v1alpha1.Resources{Limits: &v1alpha1.ResourceAmounts{CPU: ptr.To(resource.MustParse("1"))}}
+	flow.Spec.Runtime.Resources = &v1alpha1.Resources{Limits: &v1alpha1.ResourceAmounts{CPU: new(resource.MustParse("1"))}}
 	w.create(flow)
 	w.playUntilReady("greeting")
 	change(w, "greeting", flow, func(f *v1alpha1.Flow) {
-		f.Spec.Runtime.Resources = &v1alpha1.Resources{Limits: &v1alpha1.ResourceAmounts{Memory: ptr.To(resource.MustParse("256Mi"))}}
+		f.Spec.Runtime.Resources = &v1alpha1.Resources{Limits: &v1alpha1.ResourceAmounts{Memory: new(resource.MustParse("256Mi"))}}
 	})
 	w.playUntilReady("greeting")
 	before := new(appsv1.Deployment)
