@@ -72,7 +72,7 @@ func (c config) ensure(ctx context.Context) error {
 	}
 	_, err := os.Stat(filepath.Join(c.data, "PG_VERSION"))
 	if err == nil {
-		return nil
+		return c.guard()
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("looking for a cluster: %w", err)
@@ -86,6 +86,16 @@ func (c config) ensure(ctx context.Context) error {
 	}
 	if err := os.Rename(fresh, c.data); err != nil {
 		return fmt.Errorf("moving the new cluster into place: %w", err)
+	}
+	return nil
+}
+
+// guard takes the directory's group rights away again. Kubernetes gives them
+// when it mounts a volume for a group once more, and the server refuses to
+// start with them.
+func (c config) guard() error {
+	if err := os.Chmod(c.data, 0o700); err != nil {
+		return fmt.Errorf("taking group rights from the data directory: %w", err)
 	}
 	return nil
 }
