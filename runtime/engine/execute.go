@@ -48,29 +48,40 @@ func (r *run) execute(step int) (outcome, bool) {
 	}
 }
 
-// open begins an execution; it is nil where the run has ended.
+// open begins an execution; it is nil where the run has ended. The start is
+// told before the execution can be late, so that its end never comes first.
 func (r *run) open(step int) *execution {
+	if !r.admit(step) {
+		return nil
+	}
+	if r.sink != nil {
+		r.emit(Event{Type: ComponentStarted, Component: r.plan.Steps[step].ID, Name: r.plan.Steps[step].Name})
+	}
+	now, timeout := time.Now(), r.runner.timeout(step)
+	e := &execution{step: step, started: now, timeout: timeout, ctx: callContext{run: r.ctx, deadline: now.Add(timeout)}}
 	r.mu.Lock()
+	r.steps[step].current = e
+	r.mu.Unlock()
+	return e
+}
+
+// admit counts an execution. It is false where the run has ended, or executes
+// no more.
+func (r *run) admit(step int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if limit := r.runner.opts.Limits.Executions; r.stopped == nil && r.executions >= limit {
 		r.stopLocked(failf(v1alpha1.ErrorBudgetExceeded, "the run executed more than %d steps", limit), r.plan.Steps[step].ID)
 	}
 	if r.stopped != nil {
-		r.mu.Unlock()
-		return nil
+		return false
 	}
-	now, timeout := time.Now(), r.runner.timeout(step)
-	e := &execution{step: step, started: now, timeout: timeout, ctx: callContext{run: r.ctx, deadline: now.Add(timeout)}}
 	r.executions++
-	state := &r.steps[step]
-	if state.current = e; !state.busy {
+	if state := &r.steps[step]; !state.busy {
 		state.busy = true
 		r.running++
 	}
-	r.mu.Unlock()
-	if r.sink != nil {
-		r.emit(Event{Type: ComponentStarted, Component: r.plan.Steps[step].ID, Name: r.plan.Steps[step].Name})
-	}
-	return e
+	return true
 }
 
 // close ends an execution. It is false where the run went on without it.
@@ -106,11 +117,14 @@ func (r *run) prepare(e *execution) (*catalog.Call, *failure) {
 	if paramErr != nil {
 		return nil, paramFailure(paramErr)
 	}
-	e.inputs = r.inputs(e.step)
+	inputs := r.inputs(e.step)
+	r.mu.Lock()
+	e.inputs = inputs // whoever abandons the execution shows them
+	r.mu.Unlock()
 	e.call = catalog.Call{
 		Params:    params,
 		Templated: s.Templated,
-		Inputs:    e.inputs,
+		Inputs:    inputs,
 		Run:       catalog.RunInfo{Input: r.input, Flow: r.plan.Title, Now: r.now},
 		HTTP:      r.runner.opts.HTTP,
 		Emit:      func(text string) { r.delta(e, text) },
@@ -294,9 +308,12 @@ func (r *run) finished(e *execution, outputs catalog.Outputs, f *failure) {
 		return
 	}
 	s := &r.plan.Steps[e.step]
+	r.mu.Lock()
+	tokens, inputs := e.tokens, e.inputs
+	r.mu.Unlock()
 	event := Event{
 		Type: ComponentFinished, Component: s.ID, Name: s.Name, Status: Succeeded,
-		DurationMs: milliseconds(time.Since(e.started)), Tokens: r.tokensOf(e),
+		DurationMs: milliseconds(time.Since(e.started)), Tokens: tokens,
 	}
 	if f != nil {
 		event.Status, event.Code, event.Message = Failed, f.code, f.message
@@ -305,7 +322,7 @@ func (r *run) finished(e *execution, outputs catalog.Outputs, f *failure) {
 		}
 	}
 	if r.runner.opts.Test {
-		event.Input, event.Output = preview(e.inputs), preview(outputs)
+		event.Input, event.Output = preview(inputs), preview(outputs)
 	}
 	r.emit(event)
 }
@@ -340,10 +357,4 @@ func (r *run) addTokens(e *execution, tokens int64) {
 	if most := r.runner.opts.Limits.Tokens; most > 0 && r.tokens > most {
 		r.stopLocked(failf(v1alpha1.ErrorBudgetExceeded, "the run used more than %d tokens", most), r.plan.Steps[e.step].ID)
 	}
-}
-
-func (r *run) tokensOf(e *execution) int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return e.tokens
 }
