@@ -133,6 +133,10 @@ func TestHash(t *testing.T) {
 		}
 	}
 	reads := strings.Replace(base, `"z"`, `"{{ flow.title }}"`, 1)
+	paged := strings.Replace(base, `"title": "T"`, `"title": "T", "exposure": {"page": "Chat"}`, 1)
+	if Hash(decode(t, paged)) == Hash(decode(t, strings.Replace(paged, `"title": "T"`, `"title": "T", "description": "D"`, 1))) {
+		t.Error("The description counts where a page shows it.")
+	}
 	if Hash(decode(t, reads)) == Hash(decode(t, strings.Replace(reads, `"title": "T"`, `"title": "U"`, 1))) {
 		t.Error("The title counts where an expression reads it.")
 	}

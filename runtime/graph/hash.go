@@ -18,8 +18,9 @@ const (
 )
 
 // Hash names the revision of a flow: ten hexadecimal digits that are the same
-// exactly when a runtime pod would do the same. Positions, descriptions and who
-// may call do not count; the title does where an expression may read it.
+// exactly when a runtime pod would do the same. Positions and who may call do
+// not count. The title does where an expression may read it, and like the
+// description where the flow has a page that shows it.
 func Hash(spec *v1alpha1.FlowSpec) string {
 	data, err := json.Marshal(executed(spec))
 	if err != nil {
@@ -32,6 +33,7 @@ func Hash(spec *v1alpha1.FlowSpec) string {
 
 type executedFlow struct {
 	Title             string              `json:"title,omitempty"`
+	Description       string              `json:"description,omitempty"`
 	Components        []executedComponent `json:"components"`
 	Edges             []executedEdge      `json:"edges"`
 	RunTimeout        time.Duration       `json:"runTimeout"`
@@ -78,8 +80,8 @@ func executed(spec *v1alpha1.FlowSpec) executedFlow {
 	if n := spec.Exposure.MaxBodyBytes; n != 0 {
 		out.MaxBodyBytes = n
 	}
-	if p := spec.Exposure.Page; p != v1alpha1.PageNone {
-		out.Page = p
+	if p := spec.Exposure.Page; p != "" && p != v1alpha1.PageNone {
+		out.Page, out.Title, out.Description = p, spec.Title, spec.Description
 	}
 	for i := range spec.Components {
 		c := &spec.Components[i]
