@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,9 +47,12 @@ type workspaceScope struct {
 // it.
 func (r *WorkspaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	workspace := new(v1alpha1.Workspace)
-	if err := r.Client.Get(ctx, req.NamespacedName, workspace); err != nil {
+	if err := r.Client.Get(ctx, req.NamespacedName, workspace); apierrors.IsNotFound(err) {
 		r.own.forget(req.NamespacedName)
-		return ctrl.Result{}, notFoundIsFine(err)
+		again, err := r.hasten(ctx, req.Name)
+		return requeue(again), err
+	} else if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading the workspace: %w", err)
 	}
 	if workspace.DeletionTimestamp != nil {
 		// The garbage collector deletes the namespace, and with it everything.
@@ -91,6 +95,9 @@ func (s *workspaceScope) applyNamespace(ctx context.Context) error {
 	case errors.Is(err, apply.ErrGoing):
 		s.observed.Going = true
 		s.outcome.again = whileGoing
+		if _, err := s.hasten(ctx, s.workspace.Name); err != nil {
+			return err
+		}
 	default:
 		s.note(err)
 	}

@@ -140,6 +140,57 @@ func TestNamespaceIsNotTakenOver(t *testing.T) {
 	}
 }
 
+// TestDeletedWorkspaceIsHastened: the namespace is marked when its last pod is
+// gone, not before.
+func TestDeletedWorkspaceIsHastened(t *testing.T) {
+	t.Parallel()
+	s := cluster(t)
+	w := &world{suite: s, t: t, name: worldName()}
+	w.create(&v1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: w.name}})
+	w.playTestRuntime()
+	ctx := context.Background()
+	ws := w.workspace()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace()}}
+	// What the garbage collector would do.
+	for _, object := range []client.Object{ws, namespace} {
+		if err := w.admin.Delete(ctx, object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	request := ctrl.Request{NamespacedName: key("", w.name)}
+	eventually(t, "the pod is waited for", func() error {
+		result, err := w.spaces.Reconcile(ctx, request)
+		if err == nil && result.RequeueAfter == 0 {
+			err = errStillThere
+		}
+		return err
+	})
+	w.mustGet(w.namespace(), namespace)
+	if at := namespace.Annotations[emptiedAnnotation]; at != "" {
+		t.Errorf("with a pod in it, it was marked as empty at %s", at)
+	}
+	err := w.admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(w.namespace()), client.GracePeriodSeconds(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "marked as empty", func() error {
+		w.mustGet(w.namespace(), namespace)
+		if namespace.Annotations[emptiedAnnotation] == "" {
+			return errStillThere
+		}
+		return nil
+	})
+	before := len(w.writes.of(w.name))
+	for range 3 {
+		if _, err := w.spaces.Reconcile(ctx, request); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(w.writes.of(w.name)) - before; n > 0 {
+		t.Errorf("%d more writes", n)
+	}
+}
+
 // TestWorkspaceDriftIsRepaired: nobody weakens a workspace for long.
 func TestWorkspaceDriftIsRepaired(t *testing.T) {
 	t.Parallel()
