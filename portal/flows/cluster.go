@@ -141,7 +141,10 @@ func (c *cluster) applyOnce(ctx context.Context, t target, version int64, spec *
 	if err != nil {
 		return err
 	}
-	return c.kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager))
+	if err := c.kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager)); err != nil {
+		return fmt.Errorf("applying a Flow object: %w", err)
+	}
+	return nil
 }
 
 func appliedVersion(flow *v1alpha1.Flow) int64 {

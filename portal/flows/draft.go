@@ -88,7 +88,7 @@ func (m *Module) keep(r *http.Request, l *loaded, body Body, revision int64) err
 		Body: encoded, Title: body.Spec.Title, Revision: revision, UserID: l.Who.UserID,
 	})
 	if errors.Is(err, store.ErrConflict) {
-		return m.draftConflict(r, *l, &body.Spec)
+		return m.draftConflict(r, &body.Spec)
 	}
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (c *conflict) Unwrap() error { return c.answer }
 
 const draftConflictMessage = "This flow was changed elsewhere since you opened it. Both versions are here; nothing is lost."
 
-func (m *Module) draftConflict(r *http.Request, l loaded, mine *v1alpha1.FlowSpec) error {
+func (m *Module) draftConflict(r *http.Request, mine *v1alpha1.FlowSpec) error {
 	fresh, err := m.load(r)
 	if err != nil {
 		return err
@@ -173,6 +173,7 @@ func (m *Module) outlinePost(w http.ResponseWriter, r *http.Request, l loaded) e
 	if err != nil {
 		return err
 	}
+	refused := m.attach(r, l.Who, form, &body.Spec)
 	action := parseAction(form.Get(FormDo))
 	focus, refusal := m.editOutline(form, &body.Spec, action)
 	if refusal != nil {
@@ -180,6 +181,9 @@ func (m *Module) outlinePost(w http.ResponseWriter, r *http.Request, l loaded) e
 	}
 	if err := m.keep(r, &l, body, revision); err != nil {
 		return m.answerConflict(w, r, err)
+	}
+	if refused != nil {
+		return m.showRefusedKey(w, l, refused)
 	}
 	switch action.Verb {
 	case "save":
@@ -223,8 +227,7 @@ func editorPath(l loaded, open, focus string) string {
 	return path
 }
 
-// fromForm applies a form to the draft: its controls, or a whole flow. Keys
-// that were pasted are stored and attached.
+// fromForm applies a form to the draft: its controls, or a whole flow.
 func (m *Module) fromForm(r *http.Request, l loaded, form url.Values) (Body, int64, error) {
 	revision, err := strconv.ParseInt(form.Get(FormRevision), 10, 64)
 	if err != nil {
@@ -238,24 +241,42 @@ func (m *Module) fromForm(r *http.Request, l loaded, form url.Values) (Body, int
 		return Body{Spec: *spec, Input: l.Body.Input}, revision, nil
 	}
 	body := Body{Spec: *l.Body.Spec.DeepCopy(), Input: l.Body.Input}
-	pasted, err := readOutline(form, &body, m.Catalog)
-	if err != nil {
-		return Body{}, 0, err
-	}
-	return body, revision, m.attach(r, l.Who, &body.Spec, pasted)
+	return body, revision, readOutline(form, &body, m.Catalog)
 }
 
-// attach stores pasted keys in the vault and lets their steps use them.
-func (m *Module) attach(r *http.Request, who identity.Subject, spec *v1alpha1.FlowSpec, pasted []pastedKey) error {
-	for _, p := range pasted {
-		key, err := m.Keys.StoreKey(r.Context(), who, p.Title, p.Provider, p.Value)
+// refusedKey is a pasted key that the vault did not take.
+type refusedKey struct {
+	Step string
+	Err  error
+}
+
+// attach stores pasted keys in the vault and lets their steps use them. What
+// else was typed is kept, whether or not the vault takes the key.
+func (m *Module) attach(r *http.Request, who identity.Subject, form url.Values, spec *v1alpha1.FlowSpec) *refusedKey {
+	for i := range spec.Components {
+		step := &spec.Components[i]
+		pasted, ok := readPasted(form, step, m.Catalog)
+		if !ok {
+			continue
+		}
+		key, err := m.Keys.StoreKey(r.Context(), who, pasted.Title, pasted.Provider, pasted.Value)
 		if err != nil {
-			return err
+			m.Log.InfoContext(r.Context(), "a pasted key was not stored", "error", err)
+			return &refusedKey{Step: step.ID, Err: err}
 		}
-		if step, ok := outline.Step(spec, p.Step); ok {
-			step.Credential = &v1alpha1.Credential{VaultKeyRef: &v1alpha1.VaultKeyRef{Name: key.Name}}
-		}
+		step.Credential = &v1alpha1.Credential{VaultKeyRef: &v1alpha1.VaultKeyRef{Name: key.Name}}
 	}
+	return nil
+}
+
+// showRefusedKey shows the step again, and why its key was not stored.
+func (m *Module) showRefusedKey(w http.ResponseWriter, l loaded, refused *refusedKey) error {
+	message := "flash.key-not-stored"
+	if known, ok := errors.AsType[*server.Error](refused.Err); ok && known.Status < http.StatusInternalServerError {
+		message = known.Message
+	}
+	m.Site.SetFlash(w, message)
+	server.Redirect(w, editorPath(l, refused.Step, refused.Step))
 	return nil
 }
 

@@ -90,7 +90,7 @@ func (m *Module) editorView(r *http.Request, l loaded) (EditorView, error) {
 	view := EditorView{Document: l.document(), Slug: l.Flow.Name, Open: query.Get("step")}
 	if len(l.Body.Input) > 0 {
 		if err := json.Unmarshal(l.Body.Input, &view.Input); err != nil {
-			return EditorView{}, err
+			return EditorView{}, fmt.Errorf("reading a test input: %w", err)
 		}
 	}
 	if query.Has("check") {
@@ -185,7 +185,7 @@ func exportYAML(name string, spec *v1alpha1.FlowSpec) (string, error) {
 	}
 	text, err := yaml.Marshal(object)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("writing a flow as YAML: %w", err)
 	}
 	return dropEmpty(string(text)), nil
 }

@@ -2,6 +2,7 @@ package flows
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"net/http"
 	"slices"
@@ -73,11 +74,7 @@ func (m *Module) Page(r *http.Request, who identity.Subject, before store.FlowCu
 	if err != nil {
 		return nil, "", err
 	}
-	objects, err := m.cluster.List(r.Context(), who.Workspace.Name)
-	away := err != nil
-	if away {
-		m.Log.DebugContext(r.Context(), "listing the status of flows", "error", err)
-	}
+	objects, away := m.objects(r.Context(), who)
 	after := ""
 	if len(rows) > size {
 		rows = rows[:size]
@@ -95,6 +92,16 @@ func (m *Module) Page(r *http.Request, who identity.Subject, before store.FlowCu
 		summaries = append(summaries, others...)
 	}
 	return summaries, after, nil
+}
+
+// objects returns what the cluster has; away says that it did not answer.
+func (m *Module) objects(ctx context.Context, who identity.Subject) (objects map[string]*v1alpha1.Flow, away bool) {
+	objects, err := m.cluster.List(ctx, who.Workspace.Name)
+	if err != nil {
+		m.Log.DebugContext(ctx, "listing the status of flows", "error", err)
+		return nil, true
+	}
+	return objects, false
 }
 
 func summaryOf(flow store.Flow, object *v1alpha1.Flow, away bool) Summary {

@@ -3,7 +3,6 @@ package flows
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -280,6 +279,3 @@ func (l loaded) document() Document {
 	doc.Timestamp, doc.Revision, doc.ReadOnly = timestampOf(l.Flow), l.Revision, l.readOnly()
 	return doc
 }
-
-// errIsNotFound says whether there is no such row.
-func errIsNotFound(err error) bool { return errors.Is(err, store.ErrNotFound) }

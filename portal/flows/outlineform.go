@@ -74,16 +74,14 @@ func parseKeyChoice(text string) *v1alpha1.Credential {
 
 // pastedKey is a key that was pasted into a step.
 type pastedKey struct {
-	Step     string
 	Title    string
 	Provider string
 	Value    string
 }
 
-// readOutline puts what the form brought into the draft and returns the keys
-// that were pasted. Steps and settings that the form has no controls for stay
-// as they are.
-func readOutline(form url.Values, body *Body, cat *catalog.Catalog) ([]pastedKey, error) {
+// readOutline puts what the form brought into the draft. Steps and settings
+// that the form has no controls for stay as they are.
+func readOutline(form url.Values, body *Body, cat *catalog.Catalog) error {
 	spec := &body.Spec
 	if form.Has(FormTitle) {
 		spec.Title = shorten(tidy(form.Get(FormTitle)), maxTitle)
@@ -92,20 +90,16 @@ func readOutline(form url.Values, body *Body, cat *catalog.Catalog) ([]pastedKey
 		spec.Description = shorten(tidy(form.Get(FormDescription)), 2000)
 	}
 	addVanished(form, spec)
-	var pasted []pastedKey
 	for i := range spec.Components {
 		step := &spec.Components[i]
 		if !form.Has(StepPrefix(step.ID) + "type") {
 			continue
 		}
 		if err := readStep(form, step, cat); err != nil {
-			return nil, err
-		}
-		if key, ok := readPasted(form, step, cat); ok {
-			pasted = append(pasted, key)
+			return err
 		}
 	}
-	return pasted, readInput(form, body, cat)
+	return readInput(form, body, cat)
 }
 
 func tidy(text string) string {
@@ -163,7 +157,7 @@ func readPasted(form url.Values, step *v1alpha1.Component, cat *catalog.Catalog)
 	if title == "" {
 		title = component.Credential.Title
 	}
-	return pastedKey{Step: step.ID, Title: title, Provider: component.Credential.Provider, Value: value}, true
+	return pastedKey{Title: title, Provider: component.Credential.Provider, Value: value}, true
 }
 
 // Params returns a step's settings as JSON values.

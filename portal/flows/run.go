@@ -84,11 +84,17 @@ func (m *Module) runPost(w http.ResponseWriter, r *http.Request, l loaded) error
 	if err != nil {
 		return err
 	}
+	refused := m.attach(r, l.Who, form, &body.Spec)
 	if err := m.keep(r, &l, body, revision); err != nil {
 		return m.answerConflict(w, r, err)
 	}
-	if wantsStream(r) {
-		w.Header().Set(revisionHeader, strconv.FormatInt(l.Revision, 10))
+	w.Header().Set(revisionHeader, strconv.FormatInt(l.Revision, 10))
+	switch {
+	case refused != nil && wantsStream(r):
+		return refused.Err
+	case refused != nil:
+		return m.showRefusedKey(w, l, refused)
+	case wantsStream(r):
 		return m.answerRun(w, r, l, l.Body)
 	}
 	return m.runForm(w, r, l)

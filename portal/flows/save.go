@@ -78,8 +78,12 @@ func (m *Module) savePost(w http.ResponseWriter, r *http.Request, l loaded) erro
 	if err != nil {
 		return err
 	}
+	refused := m.attach(r, l.Who, form, &body.Spec)
 	if err := m.keep(r, &l, body, revision); err != nil {
 		return m.answerConflict(w, r, err)
+	}
+	if refused != nil {
+		return m.showRefusedKey(w, l, refused)
 	}
 	return m.saveForm(w, r, l)
 }
@@ -133,7 +137,7 @@ func (m *Module) store(r *http.Request, l loaded, body Body, plan savePlan) (loa
 	}
 	_, err = m.Store.SaveFlow(r.Context(), l.Who.Workspace.ID, l.Flow.ID, save)
 	if errors.Is(err, store.ErrConflict) {
-		return loaded{}, m.draftConflict(r, l, &body.Spec)
+		return loaded{}, m.draftConflict(r, &body.Spec)
 	}
 	if err != nil {
 		return loaded{}, err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -178,7 +179,7 @@ func (m *Module) setVisibility(r *http.Request, l loaded, visibility v1alpha1.Vi
 	}
 	saved := Body{Input: l.Body.Input}
 	if err := json.Unmarshal(version.Body, &saved.Spec); err != nil {
-		return l, err
+		return l, fmt.Errorf("reading version %d: %w", version.Number, err)
 	}
 	saved.Spec.Exposure.Visibility = visibility
 	fresh, err := m.store(r, l, saved, savePlan{Revision: l.Revision, Note: "visibility: " + string(visibility)})

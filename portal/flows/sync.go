@@ -148,8 +148,7 @@ func (s *syncer) remove(ctx context.Context, due store.FlowSync, at target) erro
 // failed notes why and when to try again, and returns the reason.
 func (s *syncer) failed(ctx context.Context, due store.FlowSync, err error) error {
 	reason, message, again := reasonAway, waitingMessage, backoff(due.Attempts)
-	var refused *clusterError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*clusterError](err); ok {
 		reason, message = refused.Reason, refused.Message
 		if reason != reasonAway {
 			again = refusedAgain

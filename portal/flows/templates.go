@@ -39,7 +39,7 @@ type Template struct {
 var readTemplates = sync.OnceValues(func() ([]Template, error) {
 	names, err := fs.Glob(templateFiles, "templates/*.yaml")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("looking for templates: %w", err)
 	}
 	var templates []Template
 	for _, file := range names {
@@ -56,11 +56,11 @@ var readTemplates = sync.OnceValues(func() ([]Template, error) {
 func readTemplate(file string) (Template, error) {
 	data, err := templateFiles.ReadFile(file)
 	if err != nil {
-		return Template{}, err
+		return Template{}, fmt.Errorf("opening it: %w", err)
 	}
 	var t Template
 	if err := yaml.UnmarshalStrict(data, &t); err != nil {
-		return Template{}, err
+		return Template{}, fmt.Errorf("decoding it: %w", err)
 	}
 	t.Name, t.Language, _ = strings.Cut(strings.TrimSuffix(path.Base(file), ".yaml"), ".")
 	return t, nil

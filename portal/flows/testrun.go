@@ -89,7 +89,7 @@ func (c *testClient) Run(ctx context.Context, run testRun, sink func(engine.Even
 	if err != nil {
 		return dialFailure(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing is written
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return answerFailure(response)
 	}

@@ -61,7 +61,10 @@ func (w *watcher) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return informer.RemoveEventHandler(registration)
+			if err := informer.RemoveEventHandler(registration); err != nil {
+				return fmt.Errorf("ending the watch: %w", err)
+			}
+			return nil
 		case news := <-w.news:
 			if err := w.tell(ctx, news); err != nil && ctx.Err() == nil {
 				w.log.DebugContext(ctx, "telling a change of status", "error", err)

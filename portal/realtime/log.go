@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,10 @@ const (
 	// maxEvent and maxRun bound one event and one record, in bytes.
 	maxEvent = 32 << 10
 	maxRun   = 8 << 20
+	// lookEvery is the time between two looks of one who waits.
+	lookEvery = 300 * time.Millisecond
+	// maxWaiters bounds the polls and sockets of one user here.
+	maxWaiters = 16
 	// maxPage bounds the events of one answer.
 	maxPage = 100
 )
@@ -55,11 +60,33 @@ type Event struct {
 type Log struct {
 	redis  redis.UniversalClient
 	prefix string
+
+	mu      sync.Mutex
+	waiters map[uuid.UUID]int
 }
 
 // NewLog returns a log whose keys begin with the prefix.
 func NewLog(client redis.UniversalClient, prefix string) *Log {
-	return &Log{redis: client, prefix: prefix}
+	return &Log{redis: client, prefix: prefix, waiters: map[uuid.UUID]int{}}
+}
+
+// enter admits one more poll or socket of the user; leave must follow.
+func (l *Log) enter(user uuid.UUID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiters[user] >= maxWaiters {
+		return false
+	}
+	l.waiters[user]++
+	return true
+}
+
+func (l *Log) leave(user uuid.UUID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiters[user]--; l.waiters[user] == 0 {
+		delete(l.waiters, user)
+	}
 }
 
 func (l *Log) stream(workspace uuid.UUID) string { return l.prefix + "live:" + workspace.String() }
@@ -111,9 +138,28 @@ func (l *Log) Read(ctx context.Context, workspace, user uuid.UUID, after string,
 	if !validID(after) {
 		return nil, "", errors.New("not the id of an event")
 	}
-	streams, err := l.redis.XRead(ctx, &redis.XReadArgs{
-		Streams: []string{l.stream(workspace), after}, Count: maxPage, Block: max(wait, time.Millisecond),
-	}).Result()
+	deadline := time.NewTimer(wait)
+	defer deadline.Stop()
+	for {
+		events, last, err := l.look(ctx, workspace, user, after)
+		if err != nil || len(events) > 0 {
+			return events, last, err
+		}
+		after = last
+		select {
+		case <-ctx.Done():
+			return nil, "", fmt.Errorf("waiting for events: %w", ctx.Err())
+		case <-deadline.C:
+			return events, after, nil
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// look reads without waiting: a read that blocks would hold a connection of the
+// pool for as long as a browser looks on, and sessions need those too.
+func (l *Log) look(ctx context.Context, workspace, user uuid.UUID, after string) ([]Event, string, error) {
+	streams, err := l.redis.XRead(ctx, &redis.XReadArgs{Streams: []string{l.stream(workspace), after}, Count: maxPage, Block: -1}).Result()
 	if errors.Is(err, redis.Nil) {
 		return []Event{}, after, nil
 	}

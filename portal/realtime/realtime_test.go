@@ -173,6 +173,32 @@ func TestLongPoll(t *testing.T) {
 	}
 }
 
+func TestLookingOnIsBounded(t *testing.T) {
+	t.Parallel()
+	_, l, agent, user, workspace := serve(t)
+	busy, done := make(chan int, 40), make(chan struct{})
+	for range 40 {
+		go func() {
+			busy <- agent.Get(t, "/events?wait=10&after=0-0").Status
+		}()
+	}
+	refused := 0
+	go func() {
+		defer close(done)
+		for range 40 {
+			if status := <-busy; status == http.StatusTooManyRequests {
+				if refused++; refused == 24 {
+					publish(t, l, workspace, event(user, "enough"))
+				}
+			}
+		}
+	}()
+	<-done
+	if refused < 24 {
+		t.Errorf("%d of 40 polls of one account are refused, want at least 24", refused)
+	}
+}
+
 func TestSocket(t *testing.T) {
 	t.Parallel()
 	p, l, agent, user, workspace := serve(t)
@@ -181,7 +207,7 @@ func TestSocket(t *testing.T) {
 	dial := func(header http.Header) (*websocket.Conn, error) {
 		conn, answer, err := websocket.Dial(ctx, p.URL+"/ws?after=0-0", &websocket.DialOptions{HTTPHeader: header})
 		if answer != nil && answer.Body != nil && err != nil {
-			answer.Body.Close() //nolint:errcheck // it was refused
+			answer.Body.Close()
 		}
 		return conn, err
 	}
@@ -190,7 +216,7 @@ func TestSocket(t *testing.T) {
 	if err != nil {
 		t.Fatalf("opening a socket: %v", err)
 	}
-	defer conn.CloseNow() //nolint:errcheck // the test is over
+	defer conn.CloseNow()
 	publish(t, l, workspace, event(user, "a"), event(uuid.New(), "somebody else's"), event(uuid.Nil, "all"))
 	for _, want := range []string{`"a"`, `"all"`} {
 		_, data, err := conn.Read(ctx)
@@ -204,7 +230,7 @@ func TestSocket(t *testing.T) {
 	for name, header := range map[string]http.Header{"no credential": {}, "no origin": cookie, "another site's page": foreign} {
 		if conn, err := dial(header); err == nil {
 			t.Errorf("%s: a socket opens", name)
-			conn.CloseNow() //nolint:errcheck // it should not be there
+			conn.CloseNow()
 		}
 	}
 }
@@ -215,11 +241,11 @@ func TestASocketEndsWithItsSession(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
 	header := http.Header{"Cookie": {"weft-session=" + agent.Cookie(t, "weft-session")}, "Origin": {p.Deps.Site.Portal.String()}}
-	conn, _, err := websocket.Dial(ctx, p.URL+"/ws?after=0-0", &websocket.DialOptions{HTTPHeader: header})
+	conn, _, err := websocket.Dial(ctx, p.URL+"/ws?after=0-0", &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // an open socket has no body
 	if err != nil {
 		t.Fatalf("opening a socket: %v", err)
 	}
-	defer conn.CloseNow() //nolint:errcheck // the test is over
+	defer conn.CloseNow()
 	if out := agent.JSON(t, "/logout", map[string]any{}); out.Status != http.StatusOK {
 		t.Fatalf("signing out: %d %s", out.Status, out.Body)
 	}

@@ -70,6 +70,10 @@ func (d Deps) poll(w http.ResponseWriter, r *http.Request) error {
 	if after != "" && !validID(after) {
 		return server.Invalid(server.FieldError{Field: "after", Code: server.CodeInvalid, Message: "Send the id of the last event that you have, or nothing."})
 	}
+	if !d.EventLog.enter(who.UserID) {
+		return tooMany()
+	}
+	defer d.EventLog.leave(who.UserID)
 	wait := pollWait
 	if seconds, err := strconv.Atoi(r.URL.Query().Get("wait")); err == nil && seconds >= 0 && seconds < int(pollWait/time.Second) {
 		wait = time.Duration(seconds) * time.Second
@@ -96,6 +100,10 @@ func (d Deps) socket(w http.ResponseWriter, r *http.Request) error {
 	if origin := r.Header.Get("Origin"); origin == "" && r.Header.Get("Authorization") == "" {
 		return server.Forbidden("The request does not say which page it comes from.")
 	}
+	if !d.EventLog.enter(who.UserID) {
+		return tooMany()
+	}
+	defer d.EventLog.leave(who.UserID)
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{d.Site.Portal.Host}})
 	if err != nil {
 		// Accept has answered already.
@@ -109,6 +117,10 @@ func (d Deps) socket(w http.ResponseWriter, r *http.Request) error {
 		d.Log.DebugContext(r.Context(), "feeding a socket", "error", err)
 	}
 	return nil
+}
+
+func tooMany() error {
+	return &server.Error{Status: http.StatusTooManyRequests, RetryAfter: writeTimeout, Message: "This account looks on in too many places at once. Close some of them."}
 }
 
 func (d Deps) feed(ctx context.Context, conn *websocket.Conn, r *http.Request, who identity.Subject, after string) error {
@@ -127,7 +139,10 @@ func (d Deps) feed(ctx context.Context, conn *websocket.Conn, r *http.Request, w
 		}
 		after = last
 	}
-	return conn.Close(websocket.StatusGoingAway, "connect again")
+	if err := conn.Close(websocket.StatusGoingAway, "connect again"); err != nil {
+		return fmt.Errorf("closing a socket: %w", err)
+	}
+	return nil
 }
 
 func send(ctx context.Context, conn *websocket.Conn, event Event) error {

@@ -111,7 +111,7 @@ func (s *Site) Editor(w http.ResponseWriter, r *http.Request, v flows.EditorView
 	if err != nil {
 		return err
 	}
-	p := page{Name: "flow", Here: "flows", Title: body.Name, Body: body}
+	p := page{Name: "flow", Here: hereFlows, Title: body.Name, Body: body}
 	if v.Run != nil && !v.Run.Over() {
 		p.Refresh = refreshRun
 	}
@@ -279,9 +279,11 @@ func (b *editorBuilder) step(i int) (stepView, error) {
 	if view.TakesInput && view.Open {
 		view.Sources = b.sources(step.ID)
 	}
-	if view.Open {
-		view.After = b.after(step, component)
+	if !view.Open {
+		view.Errors = b.restErrors(step.ID, nil)
+		return view, nil
 	}
+	view.After = b.after(step, component)
 	return view, b.settings(&view, step, component, i)
 }
 
@@ -323,7 +325,8 @@ func markShown(shown map[string]bool, c control) {
 func (b *editorBuilder) restErrors(id string, shown map[string]bool) []string {
 	var rest []string
 	for field, text := range b.byStep[id] {
-		if !shown[field] && !strings.HasPrefix(field, "credential") {
+		inKey := shown != nil && strings.HasPrefix(field, "credential")
+		if !shown[field] && !inKey {
 			rest = append(rest, text)
 		}
 	}

@@ -52,7 +52,7 @@ func (s *Site) FlowList(w http.ResponseWriter, r *http.Request, v flows.ListView
 	for _, summary := range v.Flows {
 		body.Flows = append(body.Flows, l.flowRow(summary))
 	}
-	return s.render(w, r, page{Name: "flows", Here: "flows", Title: l.words.text("flows.title"), Body: body})
+	return s.render(w, r, page{Name: hereFlows, Here: hereFlows, Title: l.words.text("flows.title"), Body: body})
 }
 
 // clusterFlow is a flow that is kept elsewhere.
@@ -67,7 +67,7 @@ type clusterFlow struct {
 func (s *Site) ClusterFlow(w http.ResponseWriter, r *http.Request, v flows.ClusterView) error {
 	l := s.language(r)
 	body := clusterFlow{Row: l.flowRow(v.Summary), YAML: v.YAML, Drawing: s.draw(l, v.Spec, nil, "")}
-	return s.render(w, r, page{Name: "clusterflow", Here: "flows", Title: body.Row.Name, Body: body})
+	return s.render(w, r, page{Name: "clusterflow", Here: hereFlows, Title: body.Row.Name, Body: body})
 }
 
 // draw draws a flow. Boxes lead to the settings of their step on the page.
@@ -123,7 +123,7 @@ func (s *Site) Conflict(w http.ResponseWriter, r *http.Request, v flows.Conflict
 	body := conflictBody{
 		ConflictView: v, Text: l.words.text(v.Message), MineLines: compare(v.Mine, v.Theirs), TheirsLines: compare(v.Theirs, v.Mine),
 	}
-	return s.render(w, r, page{Name: "conflict", Here: "flows", Status: http.StatusConflict, Title: l.words.text("conflict.title"), Body: body})
+	return s.render(w, r, page{Name: "conflict", Here: hereFlows, Status: http.StatusConflict, Title: l.words.text("conflict.title"), Body: body})
 }
 
 // shareBody says who may call a flow.
@@ -144,7 +144,7 @@ func (s *Site) Share(w http.ResponseWriter, r *http.Request, v flows.ShareView) 
 			Label: l.words.text("visibility." + string(visibility)), Help: l.words.text("visibility." + string(visibility) + "-help"),
 		})
 	}
-	return s.render(w, r, page{Name: "share", Here: "flows", Title: l.words.text("share.title"), Body: body})
+	return s.render(w, r, page{Name: "share", Here: hereFlows, Title: l.words.text("share.title"), Body: body})
 }
 
 // curl is a command that calls the flow.
@@ -165,5 +165,5 @@ func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'",
 
 // History renders the saved versions. It is part of flows.Views.
 func (s *Site) History(w http.ResponseWriter, r *http.Request, v flows.HistoryView) error {
-	return s.render(w, r, page{Name: "history", Here: "flows", Title: s.language(r).words.text("history.title"), Body: v})
+	return s.render(w, r, page{Name: "history", Here: hereFlows, Title: s.language(r).words.text("history.title"), Body: v})
 }

@@ -19,13 +19,13 @@ var iconFiles embed.FS
 func readIcons() (map[string]string, error) {
 	names, err := fs.Glob(iconFiles, "icons/*.svg")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("looking for icons: %w", err)
 	}
 	icons := make(map[string]string, len(names))
 	for _, name := range names {
 		data, err := iconFiles.ReadFile(name)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("reading the icon %s: %w", name, err)
 		}
 		inside, err := insideOf(string(data))
 		if err != nil {

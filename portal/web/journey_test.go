@@ -1,12 +1,15 @@
 package web_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weft-run/weft/portal/portaltest"
 	"github.com/weft-run/weft/portal/web/webtest"
@@ -66,6 +69,56 @@ func TestJourney(t *testing.T) {
 	}
 }
 
+// TestARefusedKeyLosesNothing: the vault says no, and everything else that was
+// typed is kept.
+func TestARefusedKeyLosesNothing(t *testing.T) {
+	t.Parallel()
+	w := webtest.New(t)
+	b := w.Browser(t, "ana@example.com")
+	_, location := b.Submit(t, "/flow/create?template=blanc", nil)
+	o := &outline{t: t, b: b, path: location}
+	o.press("quick:openai-chat", nil)
+	step := o.step("openai-chat")
+	for _, button := range []string{"keep", "save", "run"} {
+		o.press(button, url.Values{
+			"step." + step + ".p.prompt": {"Typed before " + button},
+			"step." + step + ".newkey":   {"sk-" + strings.Repeat("x", 9000)},
+		})
+		want(t, o.page, "Typed before "+button, "The key is longer than 8 KiB.")
+		refuse(t, o.page, "xxxxx")
+	}
+}
+
+// TestLargeFlows: a flow with as many steps as there may be is shown in time,
+// with the settings of one step open.
+func TestLargeFlows(t *testing.T) {
+	t.Parallel()
+	w := webtest.New(t)
+	b := w.Browser(t, "ana@example.com")
+	_, location := b.Submit(t, "/flow/create?template=blanc", nil)
+	var steps, edges []any
+	for i := range 500 {
+		id := "s" + strconv.Itoa(i)
+		steps = append(steps, map[string]any{"id": id, "type": "text-template", "name": "Text " + strconv.Itoa(i), "params": map[string]any{"text": "hi"}})
+		if i > 0 {
+			edges = append(edges, map[string]any{"id": "e" + strconv.Itoa(i), "origin": "s" + strconv.Itoa(i-1), "target": id})
+		}
+	}
+	kept := b.Program.JSON(t, location+"/draft", map[string]any{"revision": 1, "flow": map[string]any{"name": "large", "components": steps, "edges": edges}})
+	if kept.Status != http.StatusOK {
+		t.Fatalf("keeping: %d %s", kept.Status, kept.Body)
+	}
+	begun := time.Now()
+	page := b.Open(t, location+"?step=s250&check=1")
+	took := time.Since(begun)
+	if got := strings.Count(page.Body, `.p.text"`); got != 1 {
+		t.Errorf("the settings of %d steps are open, want one", got)
+	}
+	if took > 5*time.Second || len(page.Body) > 3<<20 {
+		t.Errorf("a page of 500 steps took %v and is %d bytes", took, len(page.Body))
+	}
+}
+
 // outline drives the editor's form as a browser does: with every control that
 // the page has.
 type outline struct {
@@ -93,9 +146,7 @@ func (o *outline) step(stepType string) string {
 func (o *outline) press(do string, changes url.Values) {
 	o.t.Helper()
 	form := controlsOf(o.t, o.b.Open(o.t, o.path).Body)
-	for name, values := range changes {
-		form[name] = values
-	}
+	maps.Copy(form, changes)
 	form.Set("do", do)
 	o.page, _ = o.b.Submit(o.t, o.path+"/draft", form)
 	if o.page.Status != http.StatusOK {

@@ -89,7 +89,7 @@ func New(o Options) (*Site, error) {
 
 // pageNames are the templates that are pages; each stands in layout.html.
 var pageNames = [...]string{
-	"login", "signup", "home", "keys", "settings", "flows", "flow", "clusterflow", "conflict", "share", "history", "problem",
+	"login", "signup", "home", "keys", "settings", hereFlows, "flow", "clusterflow", "conflict", "share", "history", "problem",
 }
 
 func (s *Site) readLanguage(code string) (*language, error) {
@@ -137,6 +137,9 @@ type frame struct {
 	Refresh int
 	Body    any
 }
+
+// hereFlows is the entry of the header that pages of flows belong to.
+const hereFlows = "flows"
 
 // page says what a page is.
 type page struct {
@@ -186,8 +189,10 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, p page) error {
 		p.Status = http.StatusOK
 	}
 	w.WriteHeader(p.Status)
-	_, err := out.WriteTo(w)
-	return err
+	if _, err := out.WriteTo(w); err != nil {
+		s.Log.DebugContext(r.Context(), "a browser went away", "error", err)
+	}
+	return nil
 }
 
 // backTo is the page to show again after the language was changed. The answer

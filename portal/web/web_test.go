@@ -118,7 +118,9 @@ func checkForms(t *testing.T, w *webtest.World, v visit, root *html.Node) {
 				t.Errorf("%s: a form goes to %s %s, which is no route", v.path, method, attribute(n, "action"))
 			}
 			token := false
-			each(n, func(c *html.Node) { token = token || attribute(c, "name") == server.CSRFField && attribute(c, "value") != "" })
+			each(n, func(c *html.Node) {
+				token = token || attribute(c, "name") == server.CSRFField && attribute(c, "value") != ""
+			})
 			if !token {
 				t.Errorf("%s: the form to %s has no token", v.path, attribute(n, "action"))
 			}

@@ -68,10 +68,9 @@ func (e *Editor) addEnd(spec *v1alpha1.FlowSpec, component *catalog.Component) (
 }
 
 func (e *Editor) addMiddle(spec *v1alpha1.FlowSpec, component *catalog.Component) (string, error) {
-	for i := len(spec.Components) - 1; i >= 0; i-- {
-		id := spec.Components[i].ID
-		if !e.ends(spec, id) {
-			return e.AddAfter(spec, End{Step: id}, component.Type)
+	for _, step := range slices.Backward(spec.Components) {
+		if !e.ends(spec, step.ID) {
+			return e.AddAfter(spec, End{Step: step.ID}, component.Type)
 		}
 	}
 	targets := e.unfed(spec)

@@ -40,7 +40,7 @@ func testEditor(t *testing.T) *Editor {
 // flow builds a flow from "a:start b:plain" and "a-b b.tokens-c".
 func flow(steps, connections string) *v1alpha1.FlowSpec {
 	spec := &v1alpha1.FlowSpec{}
-	for _, step := range strings.Fields(steps) {
+	for step := range strings.FieldsSeq(steps) {
 		id, kind, _ := strings.Cut(step, ":")
 		spec.Components = append(spec.Components, v1alpha1.Component{ID: id, Type: kind, Name: id})
 	}

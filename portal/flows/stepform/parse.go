@@ -2,6 +2,7 @@ package stepform
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"net/url"
 	"reflect"
@@ -19,9 +20,7 @@ const maxRows = 500
 // to their default are left out.
 func Parse(fields []catalog.Field, prefix string, form url.Values, old map[string]any) map[string]any {
 	params := make(map[string]any, len(old))
-	for name, value := range old {
-		params[name] = value
-	}
+	maps.Copy(params, old)
 	for i := range fields {
 		field := &fields[i]
 		value, brought := parseField(field, prefix+field.Name, form, old[field.Name])

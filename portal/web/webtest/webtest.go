@@ -6,6 +6,7 @@ package webtest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -253,9 +254,7 @@ func (b *Browser) Submit(t testing.TB, path string, form url.Values) (portaltest
 func (b *Browser) Send(t testing.TB, path string, form url.Values) portaltest.Answer {
 	t.Helper()
 	sent := url.Values{"csrf_token": {b.Token(t)}}
-	for name, values := range form {
-		sent[name] = values
-	}
+	maps.Copy(sent, form)
 	return b.Form(t, path, sent, portaltest.With("Accept", HTML), portaltest.With("Origin", b.base), portaltest.With("Sec-Fetch-Site", "same-origin"))
 }
 
