@@ -27,7 +27,7 @@ func (r *record) pick(tried []*endpoint) *endpoint {
 	case 1:
 		return all[0]
 	}
-	i := rand.IntN(len(all)) //nolint:gosec // spreads load; nothing secret
+	i := rand.IntN(len(all)) // spreads load; nothing secret
 	j := rand.IntN(len(all) - 1)
 	if j >= i {
 		j++

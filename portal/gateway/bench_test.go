@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bufio"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,11 +17,11 @@ import (
 // that a benchmark measures the gateway and not the pod.
 func rawPod(b *testing.B) string {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a benchmark's own listener
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { l.Close() }) //nolint:errcheck // a benchmark's own listener
+	b.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -34,7 +35,7 @@ func rawPod(b *testing.B) string {
 }
 
 func answerAll(conn net.Conn) {
-	defer conn.Close() //nolint:errcheck // a benchmark's own connection
+	defer conn.Close()
 	const body = `{"success":"true","result":"Hello, world"}`
 	answer := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 	in := bufio.NewReader(conn)
@@ -78,9 +79,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 				for pb.Next() {
 					r := httptest.NewRequest(http.MethodPost, "/f/acme/hello", nil)
 					r.Body, r.ContentLength = io.NopCloser(&zeroes{n: 32}), 32
-					for k, v := range tc.header {
-						r.Header[k] = v
-					}
+					maps.Copy(r.Header, tc.header)
 					rec := httptest.NewRecorder()
 					w.gateway.ServeHTTP(rec, r)
 					if rec.Code != http.StatusOK && rec.Code != http.StatusTooManyRequests {

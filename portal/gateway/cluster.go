@@ -89,7 +89,7 @@ func (c *clusterReviews) Review(ctx context.Context, token string) (*ClusterUser
 	// yes would be about a token for anyone.
 	s := review.Status
 	if !s.Authenticated || s.Error != "" || len(s.Audiences) != 1 || s.Audiences[0] != ClusterAudience {
-		return nil, nil //nolint:nilnil // nil is the answer "nobody", and remembered as one
+		return nil, nil // nil is the answer "nobody", and remembered as one
 	}
 	user := &ClusterUser{Name: s.User.Username, UID: s.User.UID, Groups: s.User.Groups, Extra: map[string][]string{}}
 	for key, values := range s.User.Extra {

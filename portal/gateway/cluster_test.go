@@ -35,7 +35,7 @@ func (k *kubernetes) cluster() gateway.Cluster {
 	client := fake.NewClientset()
 	client.PrependReactor("create", "tokenreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		k.reviews.Add(1)
-		review := a.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy() //nolint:forcetypeassert // what the fake client promises
+		review := a.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy()
 		if len(review.Spec.Audiences) != 1 || review.Spec.Audiences[0] != "weft-gateway" {
 			return true, review, nil
 		}
@@ -44,7 +44,7 @@ func (k *kubernetes) cluster() gateway.Cluster {
 	})
 	client.PrependReactor("create", "subjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		k.rights.Add(1)
-		review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy() //nolint:forcetypeassert // what the fake client promises
+		review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
 		want := authorizationv1.ResourceAttributes{Namespace: "weft-ws-acme", Verb: "call", Group: "weft.run", Resource: "flows", Name: "hello"}
 		asked := review.Spec.ResourceAttributes
 		review.Status.Allowed = k.allowed && asked != nil && asked.Namespace == want.Namespace && asked.Verb == want.Verb &&

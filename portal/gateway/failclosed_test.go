@@ -119,15 +119,15 @@ func TestLimitsHoldWithoutRedis(t *testing.T) {
 	t.Parallel()
 	cases := map[string]string{
 		"Down":    closedAddress(t),
-		"Silent":  rawServer(t, func(c net.Conn) { io.Copy(io.Discard, c) }),                                         //nolint:errcheck // a server that is meant to fail
-		"Garbage": rawServer(t, func(c net.Conn) { io.WriteString(c, strings.Repeat("HTTP/1.1 200 OK\r\n", 1000)) }), //nolint:errcheck // a server that is meant to fail
+		"Silent":  rawServer(t, func(c net.Conn) { io.Copy(io.Discard, c) }),
+		"Garbage": rawServer(t, func(c net.Conn) { io.WriteString(c, strings.Repeat("HTTP/1.1 200 OK\r\n", 1000)) }),
 		"AlwaysOK": rawServer(t, func(c net.Conn) {
 			buf := make([]byte, 4096)
 			for {
 				if _, err := c.Read(buf); err != nil {
 					return
 				}
-				io.WriteString(c, "+OK\r\n") //nolint:errcheck // a server that is meant to fail
+				io.WriteString(c, "+OK\r\n")
 			}
 		}),
 		"Generous": rawServer(t, func(c net.Conn) {
@@ -136,7 +136,7 @@ func TestLimitsHoldWithoutRedis(t *testing.T) {
 				if _, err := c.Read(buf); err != nil {
 					return
 				}
-				io.WriteString(c, "*4\r\n:1000000\r\n:1000000\r\n:0\r\n:0\r\n") //nolint:errcheck // a server that is meant to fail
+				io.WriteString(c, "*4\r\n:1000000\r\n:1000000\r\n:0\r\n:0\r\n")
 			}
 		}),
 	}
@@ -144,7 +144,7 @@ func TestLimitsHoldWithoutRedis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client := redis.NewClient(&redis.Options{Addr: address, MaxRetries: -1, Protocol: 2, DisableIdentity: true})
-			t.Cleanup(func() { client.Close() }) //nolint:errcheck // a client of this test
+			t.Cleanup(func() { client.Close() })
 			w := newWorld(t, withDeps(func(d *gateway.Deps) { d.Redis = client }))
 			w.pods(newPod(t, nil))
 			w.public(func(f *v1alpha1.Flow) {
@@ -179,7 +179,7 @@ func closedAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only its address is wanted
+	defer l.Close()
 	return l.Addr().String()
 }
 
@@ -190,7 +190,7 @@ func rawServer(t *testing.T, serve func(net.Conn)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() }) //nolint:errcheck // a listener of this test
+	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -198,7 +198,7 @@ func rawServer(t *testing.T, serve func(net.Conn)) string {
 				return
 			}
 			go func() {
-				defer c.Close() //nolint:errcheck // a connection of this test
+				defer c.Close()
 				serve(c)
 			}()
 		}

@@ -139,31 +139,32 @@ func checkUnforged(t *testing.T, cell string, r *http.Request, claim string) {
 // raw sends bytes and returns the status of the answer.
 func (w *world) raw(t testing.TB, raw string) int {
 	t.Helper()
-	res, err := w.rawResponse(t.Context(), raw)
+	status, err := w.rawStatus(t.Context(), raw)
 	if err != nil {
 		t.Fatalf("%q: %v", raw, err)
 	}
-	return res.StatusCode
+	return status
 }
 
-func (w *world) rawResponse(ctx context.Context, raw string) (*http.Response, error) {
+func (w *world) rawStatus(ctx context.Context, raw string) (int, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", w.front.Listener.Addr().String())
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer conn.Close() //nolint:errcheck // a connection of this test
+	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return nil, err
+		return 0, err
 	}
 	if _, err := io.WriteString(conn, raw); err != nil {
-		return nil, err
+		return 0, err
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+		return 0, fmt.Errorf("reading the answer: %w", err)
 	}
+	defer res.Body.Close()
 	_, err = io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	return res, err
+	return res.StatusCode, err
 }
 
 // TestAmbiguousRequests: nothing that could be read in two ways reaches a pod.

@@ -202,7 +202,7 @@ var errServed = errors.New("served")
 // ServeHTTP serves one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, id: newRequestID(), start: g.deps.Now()}
-	defer g.finish(x)
+	defer g.finish(r.Context(), x)
 	defer g.letGo(x)
 	defer g.inFlight.Add(-1)
 	if g.inFlight.Add(1) > int64(g.config.MaxInFlight) {
@@ -236,13 +236,13 @@ func (g *Gateway) refuse(x *exchange, err error) {
 
 // finish writes the log. It runs as well when the answer broke off, which
 // httputil.ReverseProxy says with a panic.
-func (g *Gateway) finish(x *exchange) {
+func (g *Gateway) finish(ctx context.Context, x *exchange) {
 	if x.status == 0 { // a panic
 		x.status, x.code = http.StatusInternalServerError, "Internal"
 	}
 	now := g.deps.Now()
 	g.metrics.observe(x.status, now.Sub(x.start))
-	g.access.write(x.r.Context(), x, now)
+	g.access.write(ctx, x, now)
 }
 
 // setHeaders sets what every answer carries, whoever gets it and whatever for.

@@ -161,7 +161,7 @@ func (g *Gateway) byKey(ctx context.Context, hash [sha256.Size]byte) (caller, er
 		found, err := g.deps.Store.FindEndpointKey(ctx, hash[:])
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return nil, nil //nolint:nilnil // nil is the answer "no such key", and remembered as one
+			return nil, nil // nil is the answer "no such key", and remembered as one
 		case err != nil:
 			return nil, fmt.Errorf("finding an endpoint key: %w", err)
 		}

@@ -29,7 +29,7 @@ func redises(t *testing.T, test func(t *testing.T, client redis.UniversalClient)
 	t.Run("miniredis", func(t *testing.T) {
 		t.Parallel()
 		client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
-		t.Cleanup(func() { client.Close() }) //nolint:errcheck // a client of this test
+		t.Cleanup(func() { client.Close() })
 		test(t, client)
 	})
 	t.Run("real", func(t *testing.T) {
@@ -43,7 +43,7 @@ func redises(t *testing.T, test func(t *testing.T, client redis.UniversalClient)
 			t.Fatal(err)
 		}
 		client := redis.NewClient(options)
-		t.Cleanup(func() { client.Close() }) //nolint:errcheck // a client of this test
+		t.Cleanup(func() { client.Close() })
 		test(t, client)
 	})
 }
@@ -185,7 +185,7 @@ func TestWhatRedisHolds(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	t.Cleanup(func() { client.Close() }) //nolint:errcheck // a client of this test
+	t.Cleanup(func() { client.Close() })
 	w := newWorld(t, withDeps(func(d *gateway.Deps) { d.Redis = client }), withConfig(func(c *gateway.Config) { c.RedisTimeout = time.Second }))
 	w.anyPod(t)
 	w.public(func(f *v1alpha1.Flow) { f.Spec.Exposure.RateLimit = rate(1000, 1000, 1000) })
@@ -222,7 +222,7 @@ func TestLimitsCostLittle(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	t.Cleanup(func() { client.Close() }) //nolint:errcheck // a client of this test
+	t.Cleanup(func() { client.Close() })
 	w := newWorld(t, withDeps(func(d *gateway.Deps) { d.Redis = client }), withConfig(func(c *gateway.Config) { c.RedisTimeout = time.Second }))
 	w.anyPod(t)
 	w.public(nil)
@@ -246,7 +246,7 @@ func TestLimitsReturnToRedis(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
-	t.Cleanup(func() { client.Close() }) //nolint:errcheck // a client of this test
+	t.Cleanup(func() { client.Close() })
 	c := &clock{now: time.Now()}
 	w := newWorld(t, withDeps(func(d *gateway.Deps) { d.Redis, d.Now = client, c.Now }), withConfig(func(c *gateway.Config) { c.RedisTimeout = time.Second }))
 	w.anyPod(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-var errNoRedis = errors.New("Redis is not asked at present")
+var errNoRedis = errors.New("not asking Redis at present")
 
 // redisBlocks keeps limits in Redis. A key is an id of a flow and an id or a
 // keyed hash of a caller, a value is a time or a count, and both are gone when

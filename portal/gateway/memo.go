@@ -62,7 +62,7 @@ func (m *memo[K, V]) get(ctx context.Context, key K, ask func(context.Context) (
 	case <-timer.C:
 		return none, fmt.Errorf("no answer within %s: %w", m.timeout, context.DeadlineExceeded)
 	case <-ctx.Done():
-		return none, context.Cause(ctx)
+		return none, fmt.Errorf("waiting for an answer: %w", context.Cause(ctx))
 	}
 }
 

@@ -132,10 +132,10 @@ func internalHeader(h string) bool {
 // proxyError answers a request that no pod answered.
 func (g *Gateway) proxyError(_ http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())
-	g.refuse(x, answerFor(x, r.Context(), err))
+	g.refuse(x, answerFor(r.Context(), x, err))
 }
 
-func answerFor(x *exchange, ctx context.Context, err error) *answer {
+func answerFor(ctx context.Context, x *exchange, err error) *answer {
 	var tooMany *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooMany):

@@ -281,7 +281,7 @@ func TestUseOfKeyIsNoted(t *testing.T) {
 	w := newWorld(t)
 	w.pods(newPod(t, nil))
 	w.flow(nil)
-	go w.gateway.Run(t.Context()) //nolint:errcheck // ends with the test
+	go w.gateway.Run(t.Context())
 	for range 3 {
 		w.do(call{header: bearer(helloKey)})
 	}

@@ -31,13 +31,17 @@ func NewCache(config *rest.Config) (cache.Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("selecting EndpointSlices of flows: %w", err)
 	}
-	return cache.New(config, cache.Options{
+	watched, err := cache.New(config, cache.Options{
 		Scheme: scheme,
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.Flow{}:             {Transform: trimFlow},
 			&discoveryv1.EndpointSlice{}: {Transform: trimSlice, Label: labels.NewSelector().Add(*ofFlows)},
 		},
 	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the cache of flows: %w", err)
+	}
+	return watched, nil
 }
 
 // Watch feeds the Directory from the cache and returns when it has heard of

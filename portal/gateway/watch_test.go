@@ -52,7 +52,7 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorld(t)
-	go watched.Start(t.Context()) //nolint:errcheck // ends with the test
+	go watched.Start(t.Context())
 	if err := w.directory.Watch(t.Context(), watched); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -224,7 +225,7 @@ func newPod(t testing.TB, handle http.HandlerFunc) *pod {
 
 func unstartedPod(t testing.TB, handle http.HandlerFunc) *pod {
 	t.Helper()
-	set, err := requesttoken.NewKeySet(signingKey().Public().(ed25519.PublicKey)) //nolint:forcetypeassert // what the standard library promises
+	set, err := requesttoken.NewKeySet(signingKey().Public().(ed25519.PublicKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Write(body) //nolint:errcheck // the client's trouble
+	w.Write(body)
 }
 
 func (p *pod) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -445,9 +446,7 @@ func (w *world) try(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	for k, v := range c.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, c.header)
 	cl := newClient()
 	defer cl.CloseIdleConnections()
 	res, err := cl.Do(req)

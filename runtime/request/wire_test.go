@@ -75,7 +75,7 @@ func (c *chain) send(t *testing.T, raw string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a connection of this test
+	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func (c *chain) send(t *testing.T, raw string) int {
 	if err != nil {
 		t.Fatalf("%q: %v", raw, err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read only
+	defer res.Body.Close()
 	return res.StatusCode
 }
 

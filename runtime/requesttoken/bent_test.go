@@ -28,11 +28,11 @@ func payload(iat, exp int64) string {
 	return fmt.Sprintf(`{"iss":"weft","sub":"user:3f1c","aud":"uid-1","iat":%d,"exp":%d,"htm":"POST","htu":"/f/acme/hello","ws":"acme","tgt":"hello"}`, iat, exp)
 }
 
-func (b bent) in(old, new string) bent {
+func (b bent) in(old, bad string) bent {
 	if !strings.Contains(b.payload, old) && !strings.Contains(b.header, old) {
 		panic("nothing to bend: " + old)
 	}
-	return bent{header: strings.Replace(b.header, old, new, 1), payload: strings.Replace(b.payload, old, new, 1)}
+	return bent{header: strings.Replace(b.header, old, bad, 1), payload: strings.Replace(b.payload, old, bad, 1)}
 }
 
 // at replaces the times of the payload, in seconds after epoch.

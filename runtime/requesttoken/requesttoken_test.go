@@ -26,7 +26,7 @@ func privateKey(seed byte) ed25519.PrivateKey {
 }
 
 func publicKey(seed byte) ed25519.PublicKey {
-	return privateKey(seed).Public().(ed25519.PublicKey) //nolint:forcetypeassert // what the standard library promises
+	return privateKey(seed).Public().(ed25519.PublicKey)
 }
 
 func keySet(t testing.TB, seeds ...byte) requesttoken.KeySet {

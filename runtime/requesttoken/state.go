@@ -2,6 +2,7 @@ package requesttoken
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -30,14 +31,17 @@ func newState(set KeySet) *state { return &state{set: set, seen: map[string]*wir
 
 func (s *state) verify(token string, e Expect) (*wire, error) {
 	if w := s.lookup(token); w != nil {
-		return w, jwt.NewValidator(options(e)...).Validate(w)
+		if err := jwt.NewValidator(options(e)...).Validate(w); err != nil {
+			return nil, fmt.Errorf("checking its claims: %w", err)
+		}
+		return w, nil
 	}
 	if err := checkForm(token); err != nil {
 		return nil, err
 	}
 	var w wire
 	if _, err := jwt.NewParser(options(e)...).ParseWithClaims(token, &w, s.key); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("checking signature and claims: %w", err)
 	}
 	s.remember(token, &w)
 	return &w, nil
