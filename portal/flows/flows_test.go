@@ -148,6 +148,11 @@ func TestRunFailures(t *testing.T) {
 			flow:   object{"name": "x", "components": []any{object{"id": "a", "type": "openai-chat"}}, "edges": []any{}},
 			status: http.StatusBadRequest, field: "flow.components[a].credential",
 		},
+		"NoSteps": {
+			reason: "a flow without steps has nothing to run",
+			flow:   object{"name": "x", "components": []any{}, "edges": []any{}},
+			status: http.StatusBadRequest, field: "flow.components",
+		},
 		"Unknown": {
 			reason: "a field that is not known is refused",
 			flow:   object{"name": "x", "steps": []any{}},

@@ -39,6 +39,9 @@ type RunResponse struct {
 // ranMessage is the owner's text, to the letter.
 const ranMessage = "Flow ran successfully"
 
+// noSteps is the answer to a run of nothing.
+const noSteps = "This flow has no steps yet. Add a step first, then run it."
+
 // lookOnAfter is how long a form's run is waited for before a page shows how
 // far it is.
 const lookOnAfter = 6 * time.Second
@@ -104,6 +107,11 @@ func (m *Module) runPost(w http.ResponseWriter, r *http.Request, l loaded) error
 // far it is.
 func (m *Module) runForm(w http.ResponseWriter, r *http.Request, l loaded) error {
 	path := "/flow/" + l.Flow.ID.String()
+	if len(l.Body.Spec.Components) == 0 {
+		m.Site.SetFlash(w, noSteps)
+		server.Redirect(w, path)
+		return nil
+	}
 	if len(m.problems(&l.Body.Spec)) > 0 {
 		m.Site.SetFlash(w, "flash.not-run")
 		server.Redirect(w, path+"?check=1#problems")
@@ -127,6 +135,9 @@ func wantsStream(r *http.Request) bool {
 
 // answerRun runs a flow within the request: a client that goes away stops it.
 func (m *Module) answerRun(w http.ResponseWriter, r *http.Request, l loaded, body Body) error {
+	if len(body.Spec.Components) == 0 {
+		return server.Invalid(server.FieldError{Field: "flow.components", Code: server.CodeRequired, Message: noSteps})
+	}
 	if problems := m.problems(&body.Spec); len(problems) > 0 {
 		return invalidFlow(problems)
 	}

@@ -32,6 +32,8 @@ func TestJourney(t *testing.T) {
 	flow := strings.TrimPrefix(location, "/flow/")
 
 	o := &outline{t: t, b: b, path: location}
+	o.press("run", nil)
+	want(t, o.page, "Add a step first")
 	o.press("quick:openai-chat", nil)
 	want(t, o.page, "ChatGPT", "Paste a new key")
 	step := o.step("openai-chat")
