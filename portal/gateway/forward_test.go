@@ -347,7 +347,7 @@ func TestRolloutLosesNothing(t *testing.T) {
 			}
 		})
 	}
-	for range 12 {
+	for range 6 {
 		next := newPod(t, nil)
 		w.pods(next)
 		for i := range sent { // each client has begun a request since
