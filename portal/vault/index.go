@@ -28,6 +28,8 @@ const (
 	// again, whatever is thought to be there.
 	afreshEvery  = 20
 	applyTimeout = 5 * time.Second
+	// A namespace comes a second or two after its workspace.
+	minPatience = time.Second
 )
 
 // Index keeps a copy of the names and versions of every workspace's keys in the
@@ -38,6 +40,8 @@ type Index struct {
 	kube    client.Client
 	log     *slog.Logger
 	applied map[string]map[string]string // by workspace name
+	// patience is how long to wait for namespaces that are being made.
+	patience time.Duration
 }
 
 // NewIndex returns an index. Its Run must be started.
@@ -51,19 +55,61 @@ func (x *Index) Run(ctx context.Context) error {
 		if due > 0 && due%afreshEvery == 0 {
 			clear(x.applied)
 		}
-		if err := x.Reconcile(ctx); err != nil && ctx.Err() == nil {
+		waiting, err := x.Reconcile(ctx)
+		if err != nil && ctx.Err() == nil {
 			x.log.WarnContext(ctx, "the vault's index is not in step with the cluster, trying again", "error", err)
 		}
+		x.wait(waiting)
 	})
 	return nil
 }
 
-// Reconcile writes what is not in the cluster yet. It must not be called by
-// several at once.
-func (x *Index) Reconcile(ctx context.Context) error {
+// wait looks again soon where namespaces are being made, and ever later where
+// they do not come.
+func (x *Index) wait(waiting bool) {
+	if !waiting {
+		x.patience = 0
+		return
+	}
+	x.patience = max(minPatience, 2*x.patience)
+	if x.patience >= indexEvery {
+		x.log.Warn("some workspaces have no namespace, or none that we may write in, for the vault's index")
+		x.patience = indexEvery
+		return
+	}
+	time.AfterFunc(x.patience, x.Wake)
+}
+
+// Reconcile writes what is not in the cluster yet, and tells whether a namespace
+// is missing for it. It must not be called by several at once.
+func (x *Index) Reconcile(ctx context.Context) (waiting bool, err error) {
+	wanted, err := x.wanted(ctx)
+	if err != nil {
+		return false, err
+	}
+	var problems []error
+	for workspace, data := range wanted {
+		if have, ok := x.applied[workspace]; ok && maps.Equal(have, data) {
+			continue
+		}
+		there, err := x.apply(ctx, workspace, data)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		waiting = waiting || !there && err == nil
+		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+	}
+	maps.DeleteFunc(x.applied, func(workspace string, _ map[string]string) bool { return wanted[workspace] == nil })
+	return waiting, errors.Join(problems...)
+}
+
+// wanted returns names and versions by workspace.
+func (x *Index) wanted(ctx context.Context) (map[string]map[string]string, error) {
 	rows, err := x.store.VaultIndex(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	wanted := map[string]map[string]string{}
 	for _, row := range rows {
@@ -74,25 +120,12 @@ func (x *Index) Reconcile(ctx context.Context) error {
 			wanted[row.WorkspaceName][*row.Name] = strconv.FormatInt(*row.Version, 10)
 		}
 	}
-	var problems []error
-	for workspace, data := range wanted {
-		if have, ok := x.applied[workspace]; ok && maps.Equal(have, data) {
-			continue
-		}
-		if err := x.apply(ctx, workspace, data); err != nil {
-			problems = append(problems, err)
-		}
-		if ctx.Err() != nil || len(problems) > 0 && errors.Is(problems[len(problems)-1], context.DeadlineExceeded) {
-			break
-		}
-	}
-	maps.DeleteFunc(x.applied, func(workspace string, _ map[string]string) bool { return wanted[workspace] == nil })
-	return errors.Join(problems...)
+	return wanted, nil
 }
 
-// apply writes one workspace's index. A namespace that is not there yet is no
-// problem: the next turn tries again.
-func (x *Index) apply(ctx context.Context, workspace string, data map[string]string) error {
+// apply writes one workspace's index, and tells whether its namespace is there.
+// One that is not there yet is no problem: another turn tries again.
+func (x *Index) apply(ctx context.Context, workspace string, data map[string]string) (there bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
 	values := make(map[string]any, len(data))
@@ -107,15 +140,14 @@ func (x *Index) apply(ctx context.Context, workspace string, data map[string]str
 		},
 		"data": values,
 	}}
-	err := x.kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager), client.ForceOwnership)
+	err = x.kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager), client.ForceOwnership)
 	switch {
-	case apierrors.IsNotFound(err):
-		return nil
-	case apierrors.IsForbidden(err) && apierrors.HasStatusCause(err, "NamespaceTerminating"):
-		return nil
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+		// The namespace, or our rights in it, are being made or removed.
+		return false, nil
 	case err != nil:
-		return fmt.Errorf("writing the vault index of workspace %s: %w", workspace, err)
+		return false, fmt.Errorf("writing the vault index of workspace %s: %w", workspace, err)
 	}
 	x.applied[workspace] = data
-	return nil
+	return true, nil
 }

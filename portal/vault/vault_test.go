@@ -399,11 +399,13 @@ func TestIndex(t *testing.T) {
 	agent, who := b.SignUp(t, "one@example.com")
 	stored := agent.JSON(t, "/apikey/store", map[string]string{"name": "Chat gpt apikey", "key": canary})
 	index := vault.NewIndex(b.Deps)
-	reconcile := func() {
+	reconcile := func() bool {
 		t.Helper()
-		if err := index.Reconcile(t.Context()); err != nil {
+		waiting, err := index.Reconcile(t.Context())
+		if err != nil {
 			t.Fatalf("Reconcile: %v", err)
 		}
+		return waiting
 	}
 	workspace := who.Text(t, "user", "workspace", "name")
 	data := func() map[string]string {
@@ -420,14 +422,18 @@ func TestIndex(t *testing.T) {
 		}
 		return found.Data
 	}
-	reconcile()
+	if !reconcile() {
+		t.Error("the index does not wait for the namespace")
+	}
 	if got := data(); got != nil {
 		t.Fatalf("an index without a namespace: %v", got)
 	}
 	mu.Lock()
 	namespaceIsThere = true
 	mu.Unlock()
-	reconcile()
+	if reconcile() {
+		t.Error("the index waits for nothing")
+	}
 	if diff := cmp.Diff(map[string]string{"chat-gpt-apikey": "1"}, data()); diff != "" {
 		t.Errorf("after the namespace came (-want +got):\n%s", diff)
 	}
