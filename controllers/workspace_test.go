@@ -82,22 +82,20 @@ func (w *world) playTestRuntime() {
 func (w *world) settleWorkspace() {
 	w.t.Helper()
 	request := ctrl.Request{NamespacedName: key("", w.name)}
-	reconcile := func() int {
+	reconcile := func() error {
 		before := len(w.writes.of(w.name))
 		if _, err := w.spaces.Reconcile(context.Background(), request); err != nil {
-			w.t.Error(err)
+			return fmt.Errorf("reconciling: %w", err)
 		}
-		return len(w.writes.of(w.name)) - before
-	}
-	eventually(w.t, "workspace settled", func() error {
-		if n := reconcile(); n > 0 {
-			return fmt.Errorf("%d writes", n)
+		if made := w.writes.of(w.name)[before:]; len(made) > 0 {
+			return fmt.Errorf("%d writes: %v", len(made), made)
 		}
 		return nil
-	})
+	}
+	eventually(w.t, "workspace settled", reconcile)
 	for range 10 {
-		if n := reconcile(); n > 0 {
-			w.t.Errorf("a reconcile of a settled workspace wrote: %v", w.writes.of(w.name)[len(w.writes.of(w.name))-n:])
+		if err := reconcile(); err != nil {
+			w.t.Errorf("a settled workspace: %v", err)
 		}
 	}
 }
@@ -180,15 +178,7 @@ func TestDeletedWorkspaceIsHastened(t *testing.T) {
 		}
 		return nil
 	})
-	before := len(w.writes.of(w.name))
-	for range 3 {
-		if _, err := w.spaces.Reconcile(ctx, request); err != nil {
-			t.Error(err)
-		}
-	}
-	if n := len(w.writes.of(w.name)) - before; n > 0 {
-		t.Errorf("%d more writes", n)
-	}
+	w.settleWorkspace()
 }
 
 // TestWorkspaceDriftIsRepaired: nobody weakens a workspace for long.
