@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"path"
 	"strconv"
-	"strings"
 
 	"github.com/weft-run/weft/portal/server"
 )
@@ -16,10 +14,13 @@ import (
 //go:embed static/style.css static/app.js
 var staticFiles embed.FS
 
-// asset is a static file whose address changes with its content, so that
-// browsers may keep it for ever.
+// asset is a static file. Pages name it with a version that changes with its
+// content, so that browsers may keep it for ever.
 type asset struct {
-	Path        string
+	// Address with the version.
+	Address     string
+	path        string
+	version     string
 	contentType string
 	content     []byte
 }
@@ -30,17 +31,20 @@ func readAsset(name, contentType string) (asset, error) {
 		return asset{}, fmt.Errorf("reading a static file: %w", err)
 	}
 	sum := sha256.Sum256(content)
-	ext := path.Ext(name)
-	return asset{
-		Path:        "/static/" + strings.TrimSuffix(name, ext) + "-" + hex.EncodeToString(sum[:6]) + ext,
-		contentType: contentType, content: content,
-	}, nil
+	a := asset{path: "/static/" + name, version: hex.EncodeToString(sum[:6]), contentType: contentType, content: content}
+	a.Address = a.path + "?v=" + a.version
+	return a, nil
 }
 
-func (a asset) serve(w http.ResponseWriter, _ *http.Request) error {
+// serve lets a browser keep what it asked for by its version. While an old and
+// a new replica serve side by side, a page may ask for the other's version: it
+// gets this one, and does not keep it.
+func (a asset) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	if r.URL.Query().Get("v") == a.version {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
 	h.Set("Content-Length", strconv.Itoa(len(a.content)))
 	_, err := w.Write(a.content)
 	return err
@@ -48,7 +52,7 @@ func (a asset) serve(w http.ResponseWriter, _ *http.Request) error {
 
 func (a asset) route() server.Route {
 	return server.Route{
-		Method: http.MethodGet, Pattern: a.Path, Access: server.Public("a static file that is the same for everybody"),
+		Method: http.MethodGet, Pattern: a.path, Access: server.Public("a static file that is the same for everybody"),
 		Summary: "A static file of the pages.", Handler: a.serve,
 	}
 }

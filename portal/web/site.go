@@ -169,7 +169,7 @@ func (s *Site) Text(r *http.Request, key string) string {
 func (s *Site) render(w http.ResponseWriter, r *http.Request, p page) error {
 	l := s.language(r)
 	f := frame{
-		Language: l.code, Title: p.Title, Here: p.Here, Path: backTo(r), Style: s.style.Path, Script: s.script.Path,
+		Language: l.code, Title: p.Title, Here: p.Here, Path: backTo(r), Style: s.style.Address, Script: s.script.Address,
 		Refresh: p.Refresh, Body: p.Body,
 		CSRF: s.Options.Site.CSRFToken(w, r), Flash: l.words.text(s.Options.Site.TakeFlash(w, r)),
 	}

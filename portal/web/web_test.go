@@ -323,7 +323,7 @@ func TestStaticFilesAreKeptForEver(t *testing.T) {
 	w := webtest.New(t)
 	agent := portaltest.NewAgent(t, w.URL)
 	page := agent.Get(t, "/login", portaltest.With("Accept", webtest.HTML))
-	found := regexp.MustCompile(`/static/(style|app)-[0-9a-f]{12}\.(css|js)`).FindAllString(page.Body, -1)
+	found := regexp.MustCompile(`/static/(style\.css|app\.js)\?v=[0-9a-f]{12}`).FindAllString(page.Body, -1)
 	if len(found) != 2 {
 		t.Fatalf("the page names %v, want a style sheet and a script", found)
 	}
@@ -333,6 +333,11 @@ func TestStaticFilesAreKeptForEver(t *testing.T) {
 		total += len(file.Body)
 		if file.Status != http.StatusOK || !strings.Contains(file.Header.Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: %d, Cache-Control %q", path, file.Status, file.Header.Get("Cache-Control"))
+		}
+	}
+	for _, path := range []string{"/static/style.css", "/static/app.js?v=0123456789ab"} {
+		if file := agent.Get(t, path); file.Status != http.StatusOK || strings.Contains(file.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s, which is another version: %d, Cache-Control %q", path, file.Status, file.Header.Get("Cache-Control"))
 		}
 	}
 	if total > 200<<10 {
