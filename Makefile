@@ -80,6 +80,7 @@ generate: go $(CONTROLLER_GEN) ## Generate deep copies, CRDs and RBAC, and copy 
 	@$(CONTROLLER_GEN) object paths=./api/...
 	@$(CONTROLLER_GEN) crd:maxDescLen=400 paths=./api/... output:crd:dir=config/crd
 	@cp config/crd/weft.run_*.yaml charts/weft/crds/
+	@go run ./portal/cmd/portal openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 	@cp $(filter-out %/kustomization.yaml,$(wildcard config/rbac/*.yaml)) charts/weft/files/rbac/
 
 .PHONY: lint
@@ -88,7 +89,7 @@ lint: go $(GOLANGCI_LINT) ## Run golangci-lint over all modules
 
 .PHONY: verify
 verify: generate ## Regenerate everything and fail if that changes a file
-	@git diff --exit-code -- api config charts hack/*/go.mod hack/*/go.sum go.mod go.sum || \
+	@git diff --exit-code -- api config charts docs/openapi.json hack/*/go.mod hack/*/go.sum go.mod go.sum || \
 	  { echo 'generated files are out of date: run "make generate" and commit the result' >&2; exit 1; }
 
 .PHONY: helm

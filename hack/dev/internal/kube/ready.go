@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -36,10 +37,14 @@ func (c *Cluster) WaitReady(ctx context.Context, namespace string, names []strin
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	said := time.Now()
+	missing := names
 	for {
-		missing, err := c.missing(ctx, namespace, names)
-		if err == nil && len(missing) == 0 {
+		found, err := c.missing(ctx, namespace, names)
+		if err == nil && len(found) == 0 {
 			return nil
+		}
+		if ctx.Err() == nil { // else the question was cut off, and the last answer stands
+			missing = found
 		}
 		if time.Since(said) >= sayEvery {
 			said = time.Now()
@@ -70,21 +75,21 @@ func (c *Cluster) missing(ctx context.Context, namespace string, names []string)
 
 // workload says what a Deployment or StatefulSet waits for; "" when nothing.
 func (c *Cluster) workload(ctx context.Context, namespace, name string) (string, error) {
-	d, err := c.Typed.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
-	if err != nil {
+	d, err := c.Typed.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err == nil {
+		return deploymentState(d), nil
+	}
+	if !apierrors.IsNotFound(err) {
 		return "", fmt.Errorf("reading Deployment %s: %w", name, err)
 	}
-	if len(d.Items) == 1 {
-		return deploymentState(&d.Items[0]), nil
+	s, err := c.Typed.AppsV1().StatefulSets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "absent", nil
 	}
-	s, err := c.Typed.AppsV1().StatefulSets(namespace).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
 	if err != nil {
 		return "", fmt.Errorf("reading StatefulSet %s: %w", name, err)
 	}
-	if len(s.Items) == 1 {
-		return statefulSetState(&s.Items[0]), nil
-	}
-	return "absent", nil
+	return statefulSetState(s), nil
 }
 
 func deploymentState(d *appsv1.Deployment) string {

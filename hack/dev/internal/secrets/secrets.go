@@ -37,7 +37,10 @@ func Ensure(ctx context.Context, c client.Client, namespace string) error {
 
 // ensure creates a Secret, or returns the one that is there.
 func ensure(ctx context.Context, c client.Client, namespace, name string, data map[string]string) (map[string][]byte, error) {
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: data}
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{}}
+	for k, v := range data {
+		s.Data[k] = []byte(v)
+	}
 	err := c.Create(ctx, s)
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, fmt.Errorf("creating Secret %s: %w", name, err)
