@@ -85,7 +85,9 @@ generate: go $(CONTROLLER_GEN) ## Generate deep copies, CRDs and RBAC, and copy 
 
 .PHONY: lint
 lint: go $(GOLANGCI_LINT) ## Run golangci-lint over all modules
-	@for m in $(MODULES); do (cd $$m && $(GOLANGCI_LINT) run --config '$(CURDIR)/.golangci.yml' ./...); done
+	@failed=0; for m in $(MODULES); do \
+	  (cd $$m && $(GOLANGCI_LINT) run --config '$(CURDIR)/.golangci.yml' ./...) || failed=1; \
+	done; exit $$failed
 
 .PHONY: verify
 verify: generate ## Regenerate everything and fail if that changes a file

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ func TestFromEnvironment(t *testing.T) {
 	}{
 		"Nothing":         {reason: "Nothing has to be set."},
 		"Current":         {reason: "The user's own cluster.", env: map[string]string{"CLUSTER": "current", "REGISTRY": "registry.example.com/weft"}},
-		"UnknownCluster":  {reason: "A misspelt cluster must not start one of our own.", env: map[string]string{"CLUSTER": "curent"}, failed: "CLUSTER=curent"},
+		"UnknownCluster":  {reason: "An unknown cluster must not start one of our own.", env: map[string]string{"CLUSTER": "kind"}, failed: "CLUSTER=kind"},
 		"RegistryForOurs": {reason: "A registry that would be ignored is refused.", env: map[string]string{"REGISTRY": "registry.example.com"}, failed: "REGISTRY"},
 		"NoAddress":       {reason: "An address needs a host.", env: map[string]string{"PUBLIC_URL": "weft"}, failed: "weft"},
 		"NotTheRoot":      {reason: "A wrong folder is found out at once.", env: map[string]string{"WEFT_ROOT": t.TempDir()}, failed: "WEFT_ROOT"},
@@ -31,9 +32,7 @@ func TestFromEnvironment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := map[string]string{"WEFT_ROOT": root}
-			for k, v := range tc.env {
-				env[k] = v
-			}
+			maps.Copy(env, tc.env)
 			_, err := fromEnvironment(func(k string) string { return env[k] })
 			if tc.failed == "" && err != nil {
 				t.Errorf("%s\nfromEnvironment(...): %v", tc.reason, err)
