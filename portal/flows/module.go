@@ -52,9 +52,6 @@ type Deps struct {
 	// TestRuntimeURL is the address of a workspace's test runtime, in which
 	// {namespace} stands for the workspace's namespace.
 	TestRuntimeURL string
-	// Informers watch Flow objects, to tell browsers when a status changes. Nil:
-	// nobody is told.
-	Informers ctrlcache.Informers
 	// ClusterTimeout bounds each call to the cluster. Default 3 s.
 	ClusterTimeout time.Duration
 	// Patience is how long a program's run waits for the test runtime of a
@@ -113,8 +110,9 @@ func (m *Module) Background() []server.Background {
 		{Name: "flows to the cluster", Run: m.sync.Run},
 		{Name: "test runs", Run: m.runs.Run},
 	}
-	if m.Informers != nil {
-		w := &watcher{informers: m.Informers, live: m.EventLog, store: m.Store, log: m.Log, news: make(chan statusNews, maxNews)}
+	// Without a cache that watches, browsers see a status when they load a page.
+	if informers, ok := m.Cache.(ctrlcache.Informers); ok {
+		w := &watcher{informers: informers, live: m.EventLog, store: m.Store, log: m.Log, news: make(chan statusNews, maxNews)}
 		work = append(work, server.Background{Name: "status of flows to browsers", Run: w.Run})
 	}
 	return work

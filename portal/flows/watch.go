@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"k8s.io/client-go/tools/cache"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
@@ -48,15 +49,34 @@ type statusEvent struct {
 	URL     string `json:"url,omitempty"`
 }
 
+// watchRetry is the time between two tries to begin the watch: the cluster may
+// come later than the portal.
+const watchRetry = 3 * time.Second
+
 // Run works until ctx ends.
 func (w *watcher) Run(ctx context.Context) error {
+	for {
+		err := w.watch(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		w.log.WarnContext(ctx, "watching the status of flows, trying again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(watchRetry):
+		}
+	}
+}
+
+func (w *watcher) watch(ctx context.Context) error {
 	informer, err := w.informers.GetInformer(ctx, &v1alpha1.Flow{}, ctrlcache.BlockUntilSynced(false))
 	if err != nil {
-		return fmt.Errorf("watching flows: %w", err)
+		return fmt.Errorf("finding the flows: %w", err)
 	}
 	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{UpdateFunc: w.changed})
 	if err != nil {
-		return fmt.Errorf("watching flows: %w", err)
+		return fmt.Errorf("listening to the flows: %w", err)
 	}
 	for {
 		select {

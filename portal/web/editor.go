@@ -35,19 +35,21 @@ type editorBody struct {
 	// loud.
 	StatusNote, StatusClass string
 	Unsaved                 bool
-	ReadOnly                string
-	Revision                int64
-	Open                    string
-	Checked                 bool
-	Problems                []problemView
-	Steps                   []stepView
-	Quick                   []quickType
-	Input                   []control
-	Run                     *runView
-	RunGone                 bool
-	Drawing                 template.HTML
-	URL, Curl, AddressNote  string
-	YAML                    string
+	// Passing: the status will change by itself, soon.
+	Passing                bool
+	ReadOnly               string
+	Revision               int64
+	Open                   string
+	Checked                bool
+	Problems               []problemView
+	Steps                  []stepView
+	Quick                  []quickType
+	Input                  []control
+	Run                    *runView
+	RunGone                bool
+	Drawing                template.HTML
+	URL, Curl, AddressNote string
+	YAML                   string
 }
 
 // problemView is a problem in the list above the flow.
@@ -143,7 +145,7 @@ func (b *editorBuilder) build() (editorBody, error) {
 	if body.Name == "" {
 		body.Name = v.Slug
 	}
-	body.Unsaved = v.Document.Status.Unsaved
+	body.Unsaved, body.Passing = v.Document.Status.Unsaved, passing(v.Document.Status)
 	body.StatusNote, body.StatusClass = b.statusNote()
 	body.Problems = b.problems()
 	b.groups = b.typeGroups()

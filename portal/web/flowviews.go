@@ -3,6 +3,7 @@ package web
 import (
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/weft-run/weft/api/v1alpha1"
@@ -38,6 +39,14 @@ func (l *language) statusView(s flows.Status) statusView {
 	return v
 }
 
+// refreshStatus is when a page looks again at a status that will not last.
+const refreshStatus = 4
+
+// passing says whether a status will change by itself, soon.
+func passing(s flows.Status) bool {
+	return s.State == flows.PhaseProgressing || s.State == flows.PhaseWaiting
+}
+
 // flowList is the list of flows.
 type flowList struct {
 	Flows   []flowRow
@@ -52,7 +61,11 @@ func (s *Site) FlowList(w http.ResponseWriter, r *http.Request, v flows.ListView
 	for _, summary := range v.Flows {
 		body.Flows = append(body.Flows, l.flowRow(summary))
 	}
-	return s.render(w, r, page{Name: hereFlows, Here: hereFlows, Title: l.words.text("flows.title"), Body: body})
+	p := page{Name: hereFlows, Here: hereFlows, Title: l.words.text("flows.title"), Body: body}
+	if slices.ContainsFunc(v.Flows, func(f flows.Summary) bool { return passing(f.Status) }) {
+		p.Refresh = refreshStatus
+	}
+	return s.render(w, r, p)
 }
 
 // clusterFlow is a flow that is kept elsewhere.
@@ -144,7 +157,11 @@ func (s *Site) Share(w http.ResponseWriter, r *http.Request, v flows.ShareView) 
 			Label: l.words.text("visibility." + string(visibility)), Help: l.words.text("visibility." + string(visibility) + "-help"),
 		})
 	}
-	return s.render(w, r, page{Name: "share", Here: hereFlows, Title: l.words.text("share.title"), Body: body})
+	p := page{Name: "share", Here: hereFlows, Title: l.words.text("share.title"), Body: body}
+	if passing(v.Status) && v.URL == "" && v.NewKey == "" {
+		p.Refresh = refreshStatus
+	}
+	return s.render(w, r, p)
 }
 
 // curl is a command that calls the flow.

@@ -188,6 +188,7 @@
     setText(live, form.getAttribute('data-running'));
     if (timer) { window.clearTimeout(timer); }
     dirty = false;
+    form.setAttribute('data-busy', 'yes');
     each(form.getElementsByTagName('button'), function (b) { b.disabled = true; });
     function failed(request) {
       /* The page without scripting says best what is wrong. */
@@ -257,6 +258,35 @@
     }, seconds * 1000);
   }
 
+  /* A status that will not last is shown anew when it changes. */
+  function watch(form) {
+    if (!form.getAttribute('data-passing')) { return; }
+    var flow = form.getAttribute('data-flow'), failures = 0;
+    function reload() {
+      if (dirty || saving || form.getAttribute('data-busy')) { window.setTimeout(reload, 1000); return; }
+      window.location.reload();
+    }
+    function ask(after) {
+      var request = new XMLHttpRequest();
+      request.open('GET', '/events?after=' + encodeURIComponent(after), true);
+      request.setRequestHeader('Accept', 'application/json');
+      request.onreadystatechange = function () {
+        if (request.readyState !== 4) { return; }
+        if (request.status !== 200) {
+          failures += 1;
+          if (failures < 5) { window.setTimeout(function () { ask(after); }, 5000); }
+          return;
+        }
+        var answer = JSON.parse(request.responseText), news = false;
+        each(answer.events, function (event) { news = news || (event.kind === 'flow' && event.flow === flow); });
+        /* What happened before the first question is seen by looking again. */
+        if (news || (after && !answer.events.length)) { reload(); } else { ask(answer.after); }
+      };
+      request.send();
+    }
+    ask('');
+  }
+
   function begin() {
     var form = byId('outline');
     if (form) {
@@ -264,6 +294,7 @@
       hints(form);
       autosave(form);
       runs(form);
+      watch(form);
     }
     copies();
     refresh();
