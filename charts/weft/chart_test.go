@@ -9,6 +9,7 @@ import (
 	"flag"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -190,9 +191,7 @@ func TestOperatorRights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, rules := range roles(t, text) {
-			want[name] = rules
-		}
+		maps.Copy(want, roles(t, text))
 	}
 	got := roles(t, render(t, minimal))
 	for name := range want {

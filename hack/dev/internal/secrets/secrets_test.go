@@ -34,7 +34,7 @@ func TestEnsureFitsTogether(t *testing.T) {
 	if !strings.Contains(redis["redis.conf"], "requirepass "+password(t, redis["url"])+"\n") {
 		t.Error("the password in Redis' address is not the one that the server is given")
 	}
-	for _, statement := range strings.SplitSeq(strings.TrimSpace(postgres["weft.sql"]), "\n") {
+	for statement := range strings.SplitSeq(strings.TrimSpace(postgres["weft.sql"]), "\n") {
 		if !strings.HasSuffix(statement, ";") {
 			t.Errorf("single-user mode takes one statement per line, found %q", statement)
 		}

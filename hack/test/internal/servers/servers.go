@@ -67,7 +67,7 @@ func (s *Servers) Environment() []string {
 
 // Start brings both servers up and waits until they answer.
 func (s *Servers) Start(ctx context.Context) error {
-	ports, err := freePorts(2)
+	ports, err := freePorts(ctx, 2)
 	if err != nil {
 		return err
 	}
@@ -246,10 +246,11 @@ func writeOwned(path, text string, cred *syscall.Credential) error {
 }
 
 // freePorts asks the kernel for ports that nobody listens on.
-func freePorts(n int) ([]int, error) {
+func freePorts(ctx context.Context, n int) ([]int, error) {
+	var listen net.ListenConfig
 	ports := make([]int, 0, n)
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("finding a free port: %w", err)
 		}
