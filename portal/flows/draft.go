@@ -169,7 +169,7 @@ func (m *Module) outlinePost(w http.ResponseWriter, r *http.Request, l loaded) e
 	if err != nil {
 		return err
 	}
-	body, revision, err := m.fromForm(r, l, form)
+	body, revision, err := m.fromForm(l, form)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func editorPath(l loaded, open, focus string) string {
 }
 
 // fromForm applies a form to the draft: its controls, or a whole flow.
-func (m *Module) fromForm(r *http.Request, l loaded, form url.Values) (Body, int64, error) {
+func (m *Module) fromForm(l loaded, form url.Values) (Body, int64, error) {
 	revision, err := strconv.ParseInt(form.Get(FormRevision), 10, 64)
 	if err != nil {
 		revision = l.Revision

@@ -83,7 +83,7 @@ func (m *Module) runPost(w http.ResponseWriter, r *http.Request, l loaded) error
 	if err != nil {
 		return err
 	}
-	body, revision, err := m.fromForm(r, l, form)
+	body, revision, err := m.fromForm(l, form)
 	if err != nil {
 		return err
 	}

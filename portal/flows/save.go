@@ -74,7 +74,7 @@ func (m *Module) savePost(w http.ResponseWriter, r *http.Request, l loaded) erro
 	if err != nil {
 		return err
 	}
-	body, revision, err := m.fromForm(r, l, form)
+	body, revision, err := m.fromForm(l, form)
 	if err != nil {
 		return err
 	}

@@ -55,18 +55,16 @@ const watchRetry = 3 * time.Second
 
 // Run works until ctx ends.
 func (w *watcher) Run(ctx context.Context) error {
-	for {
-		err := w.watch(ctx)
-		if ctx.Err() != nil {
-			return nil
+	for ctx.Err() == nil {
+		if err := w.watch(ctx); err != nil && ctx.Err() == nil {
+			w.log.WarnContext(ctx, "watching the status of flows, trying again", "error", err)
 		}
-		w.log.WarnContext(ctx, "watching the status of flows, trying again", "error", err)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(watchRetry):
 		}
 	}
+	return nil
 }
 
 func (w *watcher) watch(ctx context.Context) error {

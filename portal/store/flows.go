@@ -121,8 +121,10 @@ func (s *Store) FlowNames(ctx context.Context, workspace uuid.UUID) ([]string, e
 		if err != nil {
 			return err
 		}
-		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
+		if names, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return fmt.Errorf("listing the names of flows: %w", err)
+		}
+		return nil
 	})
 	return names, err
 }

@@ -136,9 +136,9 @@ func TestSaveIsBoundToWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	w := newFlowWorld(t)
 	long := time.UnixMilli(31231231)
-	save := func(seen *time.Time, any bool, revision int64) error {
+	save := func(seen *time.Time, free bool, revision int64) error {
 		_, err := w.s.SaveFlow(t.Context(), w.workspace, w.flow.ID, store.FlowSave{
-			Spec: json.RawMessage(`{}`), Hash: "abc", Seen: seen, AnyRevision: any, Draft: w.change(`{"spec":{}}`, revision), Actor: "user:test",
+			Spec: json.RawMessage(`{}`), Hash: "abc", Seen: seen, AnyRevision: free, Draft: w.change(`{"spec":{}}`, revision), Actor: "user:test",
 		})
 		return err
 	}
