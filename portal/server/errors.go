@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -117,8 +119,20 @@ func asError(err error) *Error {
 		return &Error{Status: http.StatusConflict, Message: "This was changed by somebody else in the meantime, or the name is taken.", Cause: err}
 	case clusterAway(err):
 		return Unavailable("cluster", err)
+	case errors.Is(err, context.Canceled):
+		return &Error{Status: statusClientGone, Message: "The request was given up.", Cause: err}
+	case errors.Is(err, context.DeadlineExceeded), isNetwork(err):
+		return Unavailable("part of the system that this needs", err)
 	}
 	return &Error{Status: http.StatusInternalServerError, Message: "Something went wrong on our side. Please try again.", Cause: err}
+}
+
+// statusClientGone stands in metrics for callers who did not wait for the answer.
+const statusClientGone = 499
+
+func isNetwork(err error) bool {
+	_, ok := errors.AsType[net.Error](err)
+	return ok
 }
 
 func clusterAway(err error) bool {

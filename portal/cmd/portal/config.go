@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -59,8 +60,21 @@ type Config struct {
 	// TestRuntimeURL is the address of a workspace's test runtime, with
 	// {namespace} in it.
 	TestRuntimeURL string
+	// TrustedProxies are the networks of proxies in front of the gateway: only
+	// from them is X-Forwarded-For believed.
+	TrustedProxies []string
+	// GatewayReplicas is how many gateways share the limits, as far as is known.
+	GatewayReplicas int
+	// Requests bounds calls of flows that set no limits of their own. Zero
+	// means no bound.
+	Requests RequestLimits
 	// InsecureAllowPlainHTTP lets browsers use plain HTTP from other machines.
 	InsecureAllowPlainHTTP bool
+}
+
+// RequestLimits are numbers of requests.
+type RequestLimits struct {
+	PerMinute, PerCallerPerMinute, PerDay int64
 }
 
 // DefaultKeysDir is where the chart mounts the key material.
@@ -105,6 +119,15 @@ func (c *Config) flags(set *pflag.FlagSet, env lookup) {
 		modules = strings.Split(text, ",")
 	}
 	set.StringSliceVar(&c.Modules, "modules", modules, "modules to serve: "+strings.Join(portalModules(), ",")+" (default), or gateway")
+	var proxies []string
+	if text, ok := env(envName("trusted-proxies")); ok && text != "" {
+		proxies = strings.Split(text, ",")
+	}
+	set.StringSliceVar(&c.TrustedProxies, "trusted-proxies", proxies, "networks (CIDR) of proxies in front of the gateway, whose X-Forwarded-For is believed [WEFT_TRUSTED_PROXIES]")
+	set.IntVar(&c.GatewayReplicas, "gateway-replicas", 0, "how many gateways share the limits (default 2)")
+	set.Int64Var(&c.Requests.PerMinute, "requests-per-minute", 0, "requests to a flow that sets no limit of its own; 0: no bound")
+	set.Int64Var(&c.Requests.PerCallerPerMinute, "requests-per-caller-per-minute", 0, "the same, of one caller")
+	set.Int64Var(&c.Requests.PerDay, "requests-per-day", 0, "the same, from midnight to midnight UTC")
 	set.BoolVar(&c.InsecureAllowPlainHTTP, "insecure-allow-plain-http", false, "let browsers on other machines use plain HTTP: passwords and sessions can be read on the way")
 }
 
@@ -161,8 +184,22 @@ func (c Config) Validate() error {
 	if portal != nil && gateway != nil && portal.Host == gateway.Host {
 		complain("public-url and gateway-url have the same host and port: pages of exposed flows could act with a portal session")
 	}
-	problems = append(problems, c.validateModules())
+	_, err = c.proxies()
+	problems = append(problems, err, c.validateModules())
 	return errors.Join(problems...)
+}
+
+// proxies reads the networks of trusted proxies.
+func (c Config) proxies() ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, 0, len(c.TrustedProxies))
+	for _, text := range c.TrustedProxies {
+		network, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("trusted-proxies: %q is not a network such as 10.0.0.0/8", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 func (c Config) validateModules() error {

@@ -55,6 +55,8 @@ func TestInsecureConfigIsRefused(t *testing.T) {
 		"GatewayBeside":     {"The gateway is alone.", func(c *Config) { c.Modules = []string{"web", "gateway"} }, false},
 		"Gateway":           {"Alone it is fine.", func(c *Config) { c.Modules = []string{"gateway"} }, true},
 		"NoIdentity":        {"Somebody must know who calls.", func(c *Config) { c.Modules = []string{"flows"} }, false},
+		"Proxies":           {"Networks of proxies.", func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "fd00::/8"} }, true},
+		"NoNetwork":         {"Something that is no network.", func(c *Config) { c.TrustedProxies = []string{"10.0.0.1"} }, false},
 		"IdentityElsewhere": {"It may be elsewhere.", func(c *Config) { c.Modules = []string{"flows"}; c.IdentityURL = "http://weft-identity" }, true},
 	}
 	for name, tc := range cases {

@@ -38,7 +38,13 @@ func (in *instance) gateway(ctx context.Context) (*front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the copy of the cluster's flows: %w", err)
 	}
-	config := gateway.Config{}
+	proxies, err := in.config.proxies()
+	if err != nil {
+		return nil, err
+	}
+	config := gateway.Config{
+		TrustedProxies: proxies, Replicas: in.config.GatewayReplicas, Limits: gateway.Limits(in.config.Requests),
+	}
 	directory := gateway.NewDirectory()
 	g, err := gateway.New(config, gateway.Deps{
 		Directory: directory, Users: users, Store: in.store, Cluster: gateway.NewCluster(kube), Redis: in.redis,

@@ -58,6 +58,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return listen(ctx, in.operations(), c.MetricsListen, nil) })
 	group.Go(func() error { return in.serveFront(ctx) })
+	group.Go(func() error { return giveBack(ctx) })
 	return group.Wait()
 }
 

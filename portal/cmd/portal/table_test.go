@@ -23,11 +23,9 @@ import (
 // public is every path that strangers may call, and how. It is here a second
 // time on purpose: a path that becomes public must be added by hand.
 var public = []string{
-	"GET /.well-known/jwks.json", "GET /language", "GET /login", "GET /openapi.json", "GET /signup", "GET /static/app-HASH.js", "GET /static/style-HASH.css",
+	"GET /.well-known/jwks.json", "GET /language", "GET /login", "GET /openapi.json", "GET /signup", "GET /static/app.js", "GET /static/style.css",
 	"POST /login", "POST /signup", "POST /token/refresh",
 }
-
-var hashed = regexp.MustCompile(`[0-9a-f]{8,}`)
 
 func TestPublicPathsAreThese(t *testing.T) {
 	t.Parallel()
@@ -38,7 +36,7 @@ func TestPublicPathsAreThese(t *testing.T) {
 	var got []string
 	for _, route := range routes {
 		if route.Access.IsPublic() {
-			got = append(got, route.Method+" "+hashed.ReplaceAllString(route.Pattern, "HASH"))
+			got = append(got, route.Method+" "+route.Pattern)
 		}
 	}
 	slices.Sort(got)
