@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -193,7 +194,7 @@ func (b Builder) debianKey() (string, error) {
 	}
 	sources := os.DirFS(filepath.Join(b.Root, "hack", "image"))
 	err = fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		data, err := fs.ReadFile(sources, path)
