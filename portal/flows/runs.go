@@ -28,7 +28,7 @@ const (
 	waitBetween = time.Second
 	// maxRunsPerUser and maxRunsTotal bound the test runs under way here.
 	maxRunsPerUser = 4
-	maxRunsTotal   = 200
+	maxRunsTotal   = 64
 	// keepEvery bounds how often the record of a run under way is written.
 	keepEvery = 500 * time.Millisecond
 	// maxRecord bounds the record of a run, in bytes.
