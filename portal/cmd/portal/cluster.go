@@ -66,7 +66,7 @@ func newCluster(c *rest.Config, log *slog.Logger) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the cluster's client: %w", err)
 	}
-	watched, err := cache.New(c, cache.Options{Scheme: s})
+	watched, err := cache.New(c, cache.Options{Scheme: s, DefaultTransform: cache.TransformStripManagedFields()})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the copy of the cluster's objects: %w", err)
 	}

@@ -56,8 +56,13 @@ func serve(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	defer in.store.Close()
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return listen(ctx, in.operations(), c.MetricsListen, nil) })
-	group.Go(func() error { return in.serveFront(ctx) })
+	// Probes are answered until the last request is.
+	probes, stopProbes := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return listen(probes, in.operations(), c.MetricsListen, nil) })
+	group.Go(func() error {
+		defer stopProbes()
+		return in.serveFront(ctx)
+	})
 	group.Go(func() error { return giveBack(ctx) })
 	return group.Wait()
 }
@@ -85,7 +90,7 @@ func (in *instance) serveFront(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error {
-		defer in.ready.drain()
+		context.AfterFunc(ctx, in.ready.drain)
 		return listen(ctx, f.server, in.config.Listen, func() {
 			in.log.Info("serving", "address", in.config.Listen, "modules", in.config.Modules, "url", in.config.PublicURL)
 			in.ready.start(f.ready)
