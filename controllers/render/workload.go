@@ -121,7 +121,9 @@ func (w *workload) podSpec() corev1.PodSpec {
 func (w *workload) container() corev1.Container {
 	requirements := resources(w.resources)
 	env := append([]corev1.EnvVar{}, w.env...)
-	env = append(env, corev1.EnvVar{Name: "GOMEMLIMIT", Value: goMemLimit(requirements)})
+	// A runtime holds little and makes much garbage: collecting less often is
+	// worth a few MiB. The memory limit still has the last word.
+	env = append(env, corev1.EnvVar{Name: "GOMEMLIMIT", Value: goMemLimit(requirements)}, corev1.EnvVar{Name: "GOGC", Value: "400"})
 	mounts := []corev1.VolumeMount{
 		{Name: "trust", MountPath: trustDir, ReadOnly: true},
 		{Name: "vault-token", MountPath: vaultDir, ReadOnly: true},

@@ -178,7 +178,7 @@ func runtimeFiles(folder string, private ed25519.PrivateKey) ([]string, error) {
 		"WEFT_MODE=flow", "WEFT_WORKSPACE=bench", "WEFT_NAME=hello", "WEFT_AUDIENCE=bench-uid",
 		"WEFT_REVISION_FILE=" + filepath.Join(folder, "revision.json"),
 		"WEFT_TRUST_FILE=" + filepath.Join(folder, "jwks.json"),
-		"WEFT_SECRETS_DIR=" + folder, "GOMEMLIMIT=3686MiB",
+		"WEFT_SECRETS_DIR=" + folder, "GOMEMLIMIT=3686MiB", "GOGC=400",
 	}, nil
 }
 
