@@ -70,7 +70,7 @@ e2e: go ## End to end in a real browser, on what "make up" started
 	@$(TESTS) e2e
 
 .PHONY: bench
-bench: go ## Measure on what "make up" started; writes docs/benchmarks.md
+bench: deps ## Measure on what "make up" started; writes docs/benchmarks.md
 	@go run ./test/bench -kubeconfig "$$($(DEV) kubeconfig)" -portal "$$($(DEV) url)"
 
 ##@ Code

@@ -33,13 +33,13 @@ func drive(ctx context.Context, url string, headers map[string]string, length ti
 	if err != nil {
 		return load{}, fmt.Errorf("making a folder for the load script: %w", err)
 	}
-	defer os.RemoveAll(folder)
+	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
 	script := filepath.Join(folder, "post.lua")
-	text := postScript
+	text := []byte(postScript)
 	for name, value := range headers {
-		text += fmt.Sprintf("wrk.headers[%q] = %q\n", name, value)
+		text = fmt.Appendf(text, "wrk.headers[%q] = %q\n", name, value)
 	}
-	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(script, text, 0o600); err != nil {
 		return load{}, fmt.Errorf("writing the load script: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, length+30*time.Second)

@@ -75,7 +75,7 @@ func throughput(ctx context.Context, o options, gateway *peer) ([]*peer, error) 
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the peers: %w", err)
 	}
-	defer os.RemoveAll(folder)
+	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
 	bare, a, err := startBare(ctx, folder)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func throughput(ctx context.Context, o options, gateway *peer) ([]*peer, error) 
 		return nil, err
 	}
 	defer alone.stop()
-	nodeRED, d, err := startNodeRED(folder)
+	nodeRED, d, err := startNodeRED(ctx, folder)
 	if err != nil {
 		return nil, err
 	}

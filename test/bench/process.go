@@ -22,7 +22,7 @@ type process struct {
 
 // start runs a program until stop.
 func start(env []string, dir, program string, args ...string) (*process, error) {
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(program, args...) //nolint:noctx // stop ends it, and gives it time to end by itself
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
@@ -86,7 +86,7 @@ func post(ctx context.Context, url string, headers map[string]string) (int, erro
 
 // freeAddress returns a loopback address that nothing listens on.
 func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait for anything
 	if err != nil {
 		return "", fmt.Errorf("looking for a free port: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"time"
@@ -75,11 +76,31 @@ func startBare(ctx context.Context, folder string) (*process, *peer, error) {
 	return p, &peer{Name: "(a) bare net/http handler", URL: "http://" + address + "/", Headers: noHeaders}, nil
 }
 
-// startNodeRED starts the peer from npm. Its folder was filled by npm ci.
-func startNodeRED(folder string) (*process, *peer, error) {
+// installNodeRED fetches the peer's packages, once, and returns their folder.
+func installNodeRED(ctx context.Context) (string, error) {
 	source, err := filepath.Abs("test/bench/nodered")
 	if err != nil {
-		return nil, nil, fmt.Errorf("finding the Node-RED folder: %w", err)
+		return "", fmt.Errorf("finding the Node-RED folder: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(source, "node_modules", "node-red")); err == nil {
+		return source, nil
+	}
+	fmt.Fprintln(os.Stderr, "fetching Node-RED ...")
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = source
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("fetching Node-RED (Node.js 20 with npm is needed): %w: %s", err, output)
+	}
+	return source, nil
+}
+
+// startNodeRED starts the peer from npm.
+func startNodeRED(ctx context.Context, folder string) (*process, *peer, error) {
+	source, err := installNodeRED(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, name := range []string{"settings.js", "flows.json"} {
 		data, err := os.ReadFile(filepath.Join(source, name))

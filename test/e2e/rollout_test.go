@@ -137,9 +137,9 @@ func TestRolloutUnderLoadLosesNoRequest(t *testing.T) {
 	}
 	// The old pods are drained while the new ones already answer: go on until
 	// only the newest revision has a pod.
-	workspace := strings.Split(url, "/f/")[1]
-	name := workspace[strings.Index(workspace, "/")+1:]
-	namespace := "weft-ws-" + workspace[:strings.Index(workspace, "/")]
+	_, target, _ := strings.Cut(url, "/f/")
+	workspace, name, _ := strings.Cut(target, "/")
+	namespace := "weft-ws-" + workspace
 	eventually(t, 2*time.Minute, func() error {
 		pods := env.kubectl(t, "", "get", "pods", "-n", namespace, "-l", "weft.run/flow="+name, "-o", "name")
 		if strings.Count(pods, "pod/") != 1 {

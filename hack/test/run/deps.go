@@ -23,10 +23,10 @@ const policyFile = "/usr/sbin/policy-rc.d"
 // policyMark tells our file from another one.
 const policyMark = "# weft: no service is started while test packages are installed\n"
 
-// packages are what tests need, by what they bring: the real servers, a browser
-// and fonts for it. The local cluster installs its own.
+// packages are what tests and benchmarks need, by what they bring: the real
+// servers, a browser, fonts for it, and a load generator. The local cluster installs its own.
 func packages() []string {
-	return []string{"postgresql", "redis-server", "chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"}
+	return []string{"postgresql", "redis-server", "chromium", "fonts-dejavu-core", "fonts-noto-color-emoji", "wrk"}
 }
 
 // installPackages installs what is missing.

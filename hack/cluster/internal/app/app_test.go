@@ -36,7 +36,7 @@ func TestChoose(t *testing.T) {
 		"Kind":    {reason: "kind can be asked for", mode: "kind", want: kindmode.Cluster{}},
 		"Local":   {reason: "a local node can be asked for next to a working Docker", mode: "local", want: local.Cluster{}},
 		"Exists":  {reason: "a local cluster stays in use whatever became of Docker", exists: true, want: local.Cluster{}},
-		"Typo":    {reason: "a word that is not known is an error and not the default", mode: "curent", fails: true},
+		"Typo":    {reason: "a word that is not known is an error and not the default", mode: "lokal", fails: true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -5,8 +5,10 @@ package layout
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // KubernetesVersion is the version all components report. It must be the
@@ -149,5 +151,5 @@ func (c Cache) KindKubeconfig() string { return filepath.Join(c.Root, "kind.kube
 
 // APIServerURL is the address in every kubeconfig.
 func APIServerURL() string {
-	return fmt.Sprintf("https://%s:%d", NodeAddress, APIServerPort)
+	return "https://" + net.JoinHostPort(NodeAddress, strconv.Itoa(APIServerPort))
 }

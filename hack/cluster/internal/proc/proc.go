@@ -114,8 +114,8 @@ func Read(path string) (Identity, error) {
 		return Identity{}, fmt.Errorf("read pid file: %w", err)
 	}
 	var id Identity
-	if json.Unmarshal(data, &id) != nil {
-		return Identity{}, nil
+	if err := json.Unmarshal(data, &id); err != nil {
+		return Identity{}, nil //nolint:nilerr // a file that was cut short names nobody
 	}
 	return id, nil
 }

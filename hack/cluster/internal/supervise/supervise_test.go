@@ -3,7 +3,6 @@ package supervise
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,7 +34,7 @@ func begin(t *testing.T, waves func(dir string) [][]Component) bench {
 		Waves:  waves(b.dir),
 		Status: filepath.Join(b.dir, "status.json"),
 		Log:    func(name string) string { return filepath.Join(b.dir, name+".log") },
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func serve(ctx context.Context) error {
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(
 		func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, host) },
 	)}
-	fmt.Println("probe serves as", host)
+	fmt.Fprintln(os.Stdout, "probe serves as", host)
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()
@@ -74,7 +74,7 @@ func lookup(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(strings.Join(addresses, " "))
+	fmt.Fprintln(os.Stdout, strings.Join(addresses, " "))
 	return nil
 }
 
@@ -106,7 +106,7 @@ func eat(ctx context.Context, mebibytes string) error {
 		}
 		kept = append(kept, block)
 	}
-	fmt.Println("ate", len(kept))
+	fmt.Fprintln(os.Stdout, "ate", len(kept))
 	<-ctx.Done()
 	return nil
 }
