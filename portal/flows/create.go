@@ -163,6 +163,9 @@ func slug(title string) string {
 }
 
 func (m *Module) duplicate(w http.ResponseWriter, r *http.Request) error {
+	if err := empty(r); err != nil {
+		return err
+	}
 	l, err := m.load(r)
 	if err != nil {
 		return err

@@ -12,6 +12,9 @@ import (
 // delete takes a flow away. Its object in the cluster goes at once if the
 // cluster answers, and as soon as it does otherwise.
 func (m *Module) delete(w http.ResponseWriter, r *http.Request) error {
+	if err := empty(r); err != nil {
+		return err
+	}
 	s, err := m.find(r)
 	if err != nil {
 		return err
@@ -35,6 +38,9 @@ func (m *Module) delete(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (m *Module) undelete(w http.ResponseWriter, r *http.Request) error {
+	if err := empty(r); err != nil {
+		return err
+	}
 	who, err := subject(r)
 	if err != nil {
 		return err

@@ -134,10 +134,10 @@ func (m *Module) Routes() []server.Route {
 			Summary: summary, Request: request, Response: response, Handler: h,
 		}
 	}
-	remove := write("/flow/delete/{id}", "Deletes a flow, and its address.", nil, Answer{}, m.delete)
+	remove := write("/flow/delete/{id}", "Deletes a flow, and its address.", nothing{}, Answer{}, m.delete)
 	removeToo := remove
 	removeToo.Method = http.MethodDelete
-	revoke := write("/flow/{id}/endpoint-keys/{key}/delete", "Revokes an endpoint key.", nil, Answer{}, m.revokeEndpointKey)
+	revoke := write("/flow/{id}/endpoint-keys/{key}/delete", "Revokes an endpoint key.", nothing{}, Answer{}, m.revokeEndpointKey)
 	return []server.Route{
 		read("/flows", "Lists flows, the latest first; ?after=CURSOR&limit=N.", ListResponse{}, m.list),
 		read("/flow/{id}", "Shows a flow.", FlowResponse{}, m.get),
@@ -149,9 +149,9 @@ func (m *Module) Routes() []server.Route {
 		write("/flow/{id}/save", "Saves a version and brings it to the cluster.", saveRequest{}, FlowResponse{}, m.save),
 		write("/flow/{id}/run", "Runs the draft, or the flow that comes with the request, and answers when it is over.", runRequest{}, RunResponse{}, m.run),
 		write("/flow/{id}/restore", "Makes an earlier version the draft.", restoreRequest{}, FlowResponse{}, m.restore),
-		write("/flow/{id}/duplicate", "Copies a flow.", nil, FlowResponse{}, m.duplicate),
+		write("/flow/{id}/duplicate", "Copies a flow.", nothing{}, FlowResponse{}, m.duplicate),
 		write("/flow/{id}/visibility", "Says who may call the flow.", visibilityRequest{}, FlowResponse{}, m.visibility),
-		write("/flow/{id}/undelete", "Brings back a flow that was deleted a moment ago.", nil, FlowResponse{}, m.undelete),
+		write("/flow/{id}/undelete", "Brings back a flow that was deleted a moment ago.", nothing{}, FlowResponse{}, m.undelete),
 		read("/flow/{id}/endpoint-keys", "Lists the endpoint keys.", EndpointKeysResponse{}, m.listEndpointKeys),
 		write("/flow/{id}/endpoint-keys", "Makes an endpoint key, which is shown once.", endpointKeyRequest{}, EndpointKeyResponse{}, m.createEndpointKey),
 		remove, removeToo, revoke,
@@ -171,6 +171,15 @@ type FlowResponse struct {
 	Success string   `json:"success"`
 	Message string   `json:"message,omitempty"`
 	Flow    Document `json:"flow"`
+}
+
+// nothing is the body of requests that carry none.
+type nothing struct{}
+
+// empty refuses a body where none is taken.
+func empty(r *http.Request) error {
+	_, err := server.Bind[nothing](r)
+	return err
 }
 
 // subject returns who calls.

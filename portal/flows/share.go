@@ -312,6 +312,9 @@ func (m *Module) showNewKey(w http.ResponseWriter, r *http.Request, key string) 
 }
 
 func (m *Module) revokeEndpointKey(w http.ResponseWriter, r *http.Request) error {
+	if err := empty(r); err != nil {
+		return err
+	}
 	who, err := subject(r)
 	if err != nil {
 		return err
