@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/weft-run/weft/api/v1alpha1"
+	"github.com/weft-run/weft/portal/names"
 	"github.com/weft-run/weft/portal/server"
 	"github.com/weft-run/weft/portal/store"
 )
@@ -30,25 +31,11 @@ const (
 // workspaceName makes a name from the local part of an e-mail address.
 func workspaceName(email string) string {
 	local, _, _ := strings.Cut(email, "@")
-	stem := slug(local)
-	if stem == "" || stem[0] < 'a' || stem[0] > 'z' {
-		stem = strings.TrimRight("w-"+stem, "-")
+	stem := names.Slug(local, maxNameStem)
+	if stem == "" || stem[0] < 'a' {
+		stem = names.Slug("w-"+stem, maxNameStem)
 	}
-	stem = strings.TrimRight(stem[:min(len(stem), maxNameStem)], "-")
 	return stem + "-" + randomName(6)
-}
-
-func slug(text string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(text) {
-		switch {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
-	}
-	return strings.Trim(b.String(), "-")
 }
 
 func randomName(n int) string {

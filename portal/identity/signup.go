@@ -16,7 +16,6 @@ import (
 
 const (
 	birthLayout = "02/01/2006"
-	maxName     = 120
 	maxEmail    = 254
 	minPassword = 8
 	maxPassword = 256
@@ -31,13 +30,10 @@ type signupRequest struct {
 
 // Validate checks and tidies the fields.
 func (q *signupRequest) Validate() []server.FieldError {
-	var problems []server.FieldError
+	q.Name = strings.TrimSpace(q.Name)
+	problems := server.CheckName("name", q.Name, "Please give your name.")
 	add := func(field, code, message string) {
 		problems = append(problems, server.FieldError{Field: field, Code: code, Message: message})
-	}
-	q.Name = strings.TrimSpace(q.Name)
-	if code, message := checkName(q.Name); code != "" {
-		add("name", code, message)
 	}
 	q.Email = normalEmail(q.Email)
 	if q.Email == "" {
@@ -52,18 +48,6 @@ func (q *signupRequest) Validate() []server.FieldError {
 		add("password", code, message)
 	}
 	return problems
-}
-
-func checkName(name string) (code, message string) {
-	switch {
-	case name == "":
-		return server.CodeRequired, "Please give your name."
-	case utf8.RuneCountInString(name) > maxName:
-		return server.CodeTooLarge, "The name is longer than 120 characters."
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return server.CodeInvalid, "The name must not contain control characters."
-	}
-	return "", ""
 }
 
 func checkBirth(birth string) (code, message string) {

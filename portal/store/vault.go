@@ -9,13 +9,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weft-run/weft/portal/audit"
+	"github.com/weft-run/weft/portal/names"
 )
 
 const (
 	// maxVaultKeys bounds the keys of one workspace.
 	maxVaultKeys = 500
-	maxSlug      = 63
-	maxSuffix    = 1000
+	maxVaultName = 63
 )
 
 // VaultKey is a key as people may see it: everything but the key.
@@ -93,34 +93,14 @@ func freeVaultName(ctx context.Context, tx pgx.Tx, workspace uuid.UUID, wanted s
 	if err := affected(ctx, tx, `SELECT 1 FROM workspaces WHERE id = $1 AND deleted_at IS NULL FOR UPDATE`, workspace); err != nil {
 		return "", err
 	}
-	names, err := column[string](ctx, tx, `SELECT name FROM vault_keys WHERE workspace_id = $1 LIMIT $2`, workspace, maxVaultKeys)
+	taken, err := column[string](ctx, tx, `SELECT name FROM vault_keys WHERE workspace_id = $1 LIMIT $2`, workspace, maxVaultKeys)
 	if err != nil {
 		return "", err
 	}
-	if len(names) >= maxVaultKeys {
+	if len(taken) >= maxVaultKeys {
 		return "", fmt.Errorf("%w: the workspace has %d keys already", ErrConflict, maxVaultKeys)
 	}
-	return FreeName(wanted, maxSlug, names)
-}
-
-// FreeName returns the wanted name or, where it is taken, the wanted name with
-// the smallest free number from 2 on.
-func FreeName(wanted string, limit int, taken []string) (string, error) {
-	used := make(map[string]bool, len(taken))
-	for _, name := range taken {
-		used[name] = true
-	}
-	if !used[wanted] {
-		return wanted, nil
-	}
-	for i := 2; i < maxSuffix; i++ {
-		suffix := fmt.Sprintf("-%d", i)
-		name := wanted[:min(len(wanted), limit-len(suffix))] + suffix
-		if !used[name] {
-			return name, nil
-		}
-	}
-	return "", fmt.Errorf("%w: no free name", ErrConflict)
+	return names.Free(wanted, maxVaultName, taken)
 }
 
 func insertVersion(ctx context.Context, tx pgx.Tx, b Binding, seal SealFunc) error {

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -106,20 +105,14 @@ type rotateRequest struct {
 	Key string `json:"key" weft:"secret"`
 }
 
-const (
-	maxTitle = 120
-	maxValue = 8 << 10
-)
+const maxValue = 8 << 10
 
 var providerShape = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // Validate checks and tidies the fields.
 func (q *storeRequest) Validate() []server.FieldError {
-	var problems []server.FieldError
 	q.Name = strings.TrimSpace(q.Name)
-	if code, message := checkTitle(q.Name); code != "" {
-		problems = append(problems, server.FieldError{Field: "name", Code: code, Message: message})
-	}
+	problems := server.CheckName("name", q.Name, "Please give the key a name.")
 	if q.Provider != "" && !providerShape.MatchString(q.Provider) {
 		problems = append(problems, server.FieldError{Field: "provider", Code: server.CodeInvalid, Message: "A provider is named by small letters, digits and dashes."})
 	}
@@ -128,18 +121,6 @@ func (q *storeRequest) Validate() []server.FieldError {
 
 // Validate checks and tidies the fields.
 func (q *rotateRequest) Validate() []server.FieldError { return checkKey(&q.Key) }
-
-func checkTitle(title string) (code, message string) {
-	switch {
-	case title == "":
-		return server.CodeRequired, "Please give the key a name."
-	case utf8.RuneCountInString(title) > maxTitle:
-		return server.CodeTooLarge, "The name is longer than 120 characters."
-	case strings.ContainsFunc(title, unicode.IsControl):
-		return server.CodeInvalid, "The name must not contain control characters."
-	}
-	return "", ""
-}
 
 func checkKey(key *string) []server.FieldError {
 	*key = strings.TrimSpace(*key)

@@ -3,6 +3,7 @@ package vault
 import (
 	"strings"
 
+	"github.com/weft-run/weft/portal/names"
 	"github.com/weft-run/weft/runtime/catalog"
 )
 
@@ -46,19 +47,8 @@ func last4(value catalog.Secret) string {
 
 // reference makes the name by which flows refer to a key.
 func reference(title string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(title) {
-		switch {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
+	if name := names.Slug(title, maxReference); name != "" {
+		return name
 	}
-	name := b.String()
-	name = strings.Trim(name[:min(len(name), maxReference)], "-")
-	if name == "" {
-		return "key"
-	}
-	return name
+	return "key"
 }
