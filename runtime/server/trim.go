@@ -2,8 +2,9 @@ package server
 
 import (
 	"context"
-	"runtime/debug"
 	"time"
+
+	"github.com/weft-run/weft/runtime/resident"
 )
 
 // idleAfter is how long a runtime must have had no request before memory that
@@ -12,11 +13,10 @@ const idleAfter = time.Minute
 
 // trim gives back memory that is needed again only when something happens:
 // garbage of the start, and those pages of the program file that were read on
-// the way. A node may hold thousands of runtimes that wait.
+// the way.
 func (s *Server) trim() {
-	debug.FreeOSMemory()
-	if err := dropFilePages(); err != nil {
-		s.log.Debug("pages of the program could not be dropped", "error", err)
+	if err := resident.Release(); err != nil {
+		s.log.Debug("giving back memory", "error", err)
 	}
 }
 

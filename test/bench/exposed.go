@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/weft-run/weft/api/v1alpha1"
 	"github.com/weft-run/weft/test/client"
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -46,8 +50,35 @@ func expose(ctx context.Context, cluster ctrl.Client, portalURL string) (*expose
 	headers := func() (map[string]string, error) {
 		return map[string]string{"Authorization": "Bearer " + credential}, nil
 	}
-	p := &peer{Name: "(c) gateway + runtime, endpoint key", URL: ready.Status.URL, Headers: headers}
+	address, err := nodeAddress(ctx, cluster, ready.Status.URL)
+	if err != nil {
+		return nil, err
+	}
+	p := &peer{Name: "(c) gateway + runtime, endpoint key", URL: address, Headers: headers}
 	return &exposed{Portal: portal, ID: flow.ID(), Key: key, Peer: p}, awaitAnswer(ctx, p.URL, mustHeaders(headers), 30*time.Second)
+}
+
+// nodeAddress replaces localhost by the address of a node: node ports on
+// localhost go through a proxy of kube-proxy's own, which no cluster that
+// people use has in the way.
+func nodeAddress(ctx context.Context, cluster ctrl.Client, address string) (string, error) {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Hostname() != "localhost" {
+		return address, err //nolint:wrapcheck // it names the address
+	}
+	var nodes corev1.NodeList
+	if err := cluster.List(ctx, &nodes); err != nil {
+		return "", fmt.Errorf("listing nodes: %w", err)
+	}
+	for i := range nodes.Items {
+		for _, a := range nodes.Items[i].Status.Addresses {
+			if a.Type == corev1.NodeInternalIP {
+				parsed.Host = net.JoinHostPort(a.Address, parsed.Port())
+				return parsed.String(), nil
+			}
+		}
+	}
+	return "", errors.New("no node has an address")
 }
 
 func mustHeaders(headers func() (map[string]string, error)) map[string]string {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"runtime"
-	"runtime/debug"
 	"time"
+
+	"github.com/weft-run/weft/runtime/resident"
 )
 
 const (
@@ -16,20 +18,22 @@ const (
 
 // giveBack returns memory to the system that a burst of sign-ins took. Left
 // alone, Go keeps it for the next burst.
-func giveBack(ctx context.Context) error {
+func giveBack(ctx context.Context, log *slog.Logger) error {
 	ticker := time.NewTicker(giveBackEvery)
 	defer ticker.Stop()
-	live := uint64(0) // bytes in use after the last time
+	live := uint64(0) // bytes in use after the last time; 0 until the start's own was given back
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
-		if heldBytes() < live+worthGivingBack {
+		if live > 0 && heldBytes() < live+worthGivingBack {
 			continue
 		}
-		debug.FreeOSMemory()
+		if err := resident.Release(); err != nil {
+			log.DebugContext(ctx, "giving back memory", "error", err)
+		}
 		live = heldBytes()
 	}
 }

@@ -63,7 +63,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) (err error) {
 		defer stopProbes()
 		return in.serveFront(ctx)
 	})
-	group.Go(func() error { return giveBack(ctx) })
+	group.Go(func() error { return giveBack(ctx, in.log) })
 	return group.Wait()
 }
 

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package server
+package resident
 
 // dropFilePages does nothing: only Linux lets a process do it.
 func dropFilePages() error { return nil }
