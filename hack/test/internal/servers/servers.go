@@ -119,7 +119,11 @@ func (s *Servers) startRedis(ctx context.Context) error {
 		"--dir", dir, "--save", "", "--appendonly", "no", "--logfile", filepath.Join(dir, "log")); err != nil {
 		return err
 	}
-	return waitFor(ctx, "Redis to answer", func() bool { return dials(ctx, s.state.RedisPort) })
+	// It listens before it writes its id, without which it could not be stopped.
+	return waitFor(ctx, "Redis to answer", func() bool {
+		_, err := readPID(filepath.Join(dir, "pid"))
+		return err == nil && dials(ctx, s.state.RedisPort)
+	})
 }
 
 // Stop ends both servers, if they run. It signals only the processes whose
