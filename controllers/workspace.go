@@ -170,8 +170,30 @@ func (s *workspaceScope) observe(ctx context.Context) error {
 	if s.observed.Pods, err = podsOf(ctx, s.Client, s.workspace); err != nil {
 		return err
 	}
-	s.observed.Endpoints, err = readyEndpoints(ctx, s.Client, name)
+	if s.observed.Endpoints, err = readyEndpoints(ctx, s.Client, name); err != nil {
+		return err
+	}
+	counted, err := s.counted(ctx)
+	s.observed.Uncounted = !counted
 	return err
+}
+
+// counted says whether the cluster knows how much of each bound is used. Until
+// then it refuses whatever would count.
+func (s *workspaceScope) counted(ctx context.Context) (bool, error) {
+	quota := new(corev1.ResourceQuota)
+	key := types.NamespacedName{Namespace: s.workspace.Namespace(), Name: render.QuotaName}
+	if err := s.Client.Get(ctx, key, quota); apierrors.IsNotFound(err) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("reading ResourceQuota %s: %w", key, err)
+	}
+	for bound := range quota.Spec.Hard {
+		if _, ok := quota.Status.Used[bound]; !ok {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // writeStatus patches the status once, and only where it changed.

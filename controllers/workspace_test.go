@@ -102,6 +102,22 @@ func (w *world) settleWorkspace() {
 
 // TestNamespaceIsNotTakenOver: a namespace that the operator did not make stays
 // as it is.
+// TestWorkspaceWaitsUntilItIsCounted: a Ready workspace takes flows, and the
+// API server refuses them until it knows how many there are.
+func TestWorkspaceWaitsUntilItIsCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	quota := new(corev1.ResourceQuota)
+	w.mustGet(render.QuotaName, quota)
+	quota.Status = corev1.ResourceQuotaStatus{}
+	if err := w.admin.Status().Update(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "not Ready", func() error { return hasCondition(w.workspace(), "Ready=False/Progressing") })
+	w.playQuota()
+	eventually(t, "Ready", func() error { return hasCondition(w.workspace(), "Ready=True/Ready") })
+}
+
 func TestNamespaceIsNotTakenOver(t *testing.T) {
 	t.Parallel()
 	s := cluster(t)

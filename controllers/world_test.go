@@ -14,6 +14,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
@@ -42,9 +43,26 @@ func newWorld(t *testing.T) *world {
 		ObjectMeta: metav1.ObjectMeta{Name: w.name},
 		Spec:       v1alpha1.WorkspaceSpec{TestRuntime: &v1alpha1.TestRuntime{Disabled: true}},
 	})
+	w.playQuota()
 	eventually(t, "workspace Ready", func() error { return hasCondition(w.workspace(), "Ready=True/Ready") })
 	t.Cleanup(w.checkStatuses)
 	return w
+}
+
+// playQuota does what the cluster's quota controller would: it counts.
+func (w *world) playQuota() {
+	w.t.Helper()
+	quota := new(corev1.ResourceQuota)
+	eventually(w.t, "quota", func() error {
+		if err := w.get(render.QuotaName, quota); err != nil {
+			return err
+		}
+		quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{}}
+		for bound := range quota.Spec.Hard {
+			quota.Status.Used[bound] = resource.MustParse("0")
+		}
+		return w.admin.Status().Update(context.Background(), quota)
+	})
 }
 
 // worlds counts, so that every world has a name of its own, also when a test

@@ -51,7 +51,9 @@ const (
 	// the workspace's vault: one data key per vault key, without its value.
 	VaultIndexName = "weft-vault-index"
 
-	quotaName       = "weft-quota"
+	// QuotaName names the ResourceQuota of a workspace.
+	QuotaName = "weft-quota"
+
 	limitsName      = "weft-limits"
 	defaultDenyName = "weft-default-deny"
 )

@@ -137,7 +137,7 @@ func quota(ws *v1alpha1.Workspace) *corev1.ResourceQuota {
 		return *resource.NewQuantity(int64(ptr.Deref(n, otherwise)), resource.DecimalSI)
 	}
 	return &corev1.ResourceQuota{
-		ObjectMeta: workspaceMeta(ws, quotaName),
+		ObjectMeta: workspaceMeta(ws, QuotaName),
 		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
 			"count/flows." + v1alpha1.Group:       count(q.Flows, 100),
 			corev1.ResourcePods:                   count(q.Pods, 150),

@@ -30,6 +30,9 @@ type WorkspaceObservation struct {
 	Pods []corev1.Pod
 	// Endpoints is the number of ready endpoints of the test runtime.
 	Endpoints int
+	// Uncounted: the cluster does not count yet what the workspace uses, and so
+	// refuses every flow.
+	Uncounted bool
 	// Changed: objects were written just now, so what was observed is old.
 	Changed bool
 	// Failure of bringing the objects into the cluster, if any.
@@ -51,7 +54,7 @@ func Workspace(old v1alpha1.WorkspaceStatus, o WorkspaceObservation, now time.Ti
 }
 
 func (o *WorkspaceObservation) verdict() *verdict {
-	return first(o.taken, o.Failure.verdict, o.untrusting, o.outdated, o.testRuntime)
+	return first(o.taken, o.Failure.verdict, o.untrusting, o.outdated, o.uncounted, o.testRuntime)
 }
 
 func (o *WorkspaceObservation) taken() *verdict {
@@ -93,6 +96,14 @@ func (o *WorkspaceObservation) outdated() *verdict {
 		return progressing(v1alpha1.ReasonProgressing, "the namespace is being set up")
 	}
 	return nil
+}
+
+func (o *WorkspaceObservation) uncounted() *verdict {
+	if !o.Uncounted {
+		return nil
+	}
+	return progressing(v1alpha1.ReasonProgressing,
+		"the cluster does not count the workspace's flows yet: right after Weft was installed this takes up to a minute")
 }
 
 func (o *WorkspaceObservation) testRuntime() *verdict {
