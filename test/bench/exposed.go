@@ -64,7 +64,7 @@ func expose(ctx context.Context, cluster ctrl.Client, portalURL string) (*expose
 func nodeAddress(ctx context.Context, cluster ctrl.Client, address string) (string, error) {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Hostname() != "localhost" {
-		return address, err //nolint:wrapcheck // it names the address
+		return address, err
 	}
 	var nodes corev1.NodeList
 	if err := cluster.List(ctx, &nodes); err != nil {

@@ -42,7 +42,7 @@ func TestStopLeavesNothing(t *testing.T) {
 		conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
 		if err == nil {
 			t.Errorf("port %d still answers after stop", port)
-			conn.Close() //nolint:errcheck // it says nothing new
+			conn.Close()
 		}
 	}
 }
