@@ -103,7 +103,7 @@ func (o *WorkspaceObservation) uncounted() *verdict {
 		return nil
 	}
 	return progressing(v1alpha1.ReasonProgressing,
-		"the cluster does not count the workspace's flows yet: right after Weft was installed this takes up to a minute")
+		"the cluster does not count the workspace's flows yet: right after Weft was installed this can take up to five minutes")
 }
 
 func (o *WorkspaceObservation) testRuntime() *verdict {

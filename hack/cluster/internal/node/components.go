@@ -142,6 +142,10 @@ func controllerFlags(state layout.State) []string {
 	return append(clientFlags(state, certs.Controllers),
 		"--root-ca-file="+state.PKI(certs.CA+".crt"),
 		"--service-account-private-key-file="+state.PKI(certs.ServiceAccounts+".key"),
+		// A quota made before the kinds that it counts were known is looked at
+		// again with this period; the default is five minutes, and until then
+		// the API server refuses what the quota would count.
+		"--resource-quota-sync-period=10s",
 		"--cluster-signing-cert-file="+state.PKI(certs.CA+".crt"),
 		"--cluster-signing-key-file="+state.PKI(certs.CA+".key"),
 		"--use-service-account-credentials=true",
